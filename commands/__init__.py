@@ -1,0 +1,1 @@
+"""Floor 7: the front door of the command line, one module a group."""

@@ -1,0 +1,1 @@
+"""Floor 6: HTTP only. A blueprint a subject, and the tablets' door."""
