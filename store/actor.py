@@ -1,0 +1,54 @@
+"""Who acts. Every transaction names its actor first; PostgreSQL's row-level security shows nothing to nobody.
+
+Knows settings of a transaction; knows no roles and no rights (they lie in cases/access).
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+Scope = Literal["all", "team", "own"]
+NO_PROJECT = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person on the web, a tablet, the worker, a command. `projects` bounds every row that is seen or written."""
+
+    kind: Literal["person", "tablet", "worker", "command", "source", "nobody"]
+    id: UUID | None = None
+    projects: tuple[UUID, ...] = ()
+    scope: Scope = "own"
+    team: str | None = None
+
+    def everywhere(self) -> Actor:
+        """The same actor without the limit of a scope: what `receive` and rules run as, within the same projects."""
+        return replace(self, scope="all")
+
+    @property
+    def project(self) -> UUID:
+        return self.projects[0] if self.projects else NO_PROJECT
+
+
+NOBODY = Actor("nobody")
+
+
+def settings_of(actor: Actor) -> str:
+    """The SET LOCAL statements for a transaction. Literal, because set_config() does not reach Citus workers."""
+    projects = ",".join(str(UUID(str(project))) for project in actor.projects)
+    team = (actor.team or "").replace("'", "''")
+    return (
+        f"SET LOCAL namjai.actor = '{actor.id or NO_PROJECT}';"
+        f"SET LOCAL namjai.projects = '{projects}';"
+        f"SET LOCAL namjai.scope = '{actor.scope}';"
+        f"SET LOCAL namjai.team = '{team}'"
+    )
+
+
+def act_as(tx: sa.Connection, actor: Actor) -> None:
+    """Name the actor for the rest of this transaction. Raises what the driver raises."""
+    with tx.connection.cursor() as cursor:
+        cursor.execute(settings_of(actor))
