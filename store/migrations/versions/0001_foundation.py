@@ -99,7 +99,7 @@ def _jobs() -> None:
         op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON procrastinate_{table} TO {APPLICATION}")
     op.execute(
         "DO $$ DECLARE name text; BEGIN FOR name IN SELECT sequencename FROM pg_sequences"
-        " WHERE schemaname = current_schema() AND sequencename LIKE 'procrastinate%'"
+        " WHERE schemaname = current_schema() AND starts_with(sequencename, 'procrastinate')"
         f" LOOP EXECUTE format('GRANT USAGE, SELECT ON SEQUENCE %I TO {APPLICATION}', name); END LOOP; END $$"
     )
 
@@ -108,7 +108,7 @@ def _jobs_functions() -> list[str]:
     return [
         row[0]
         for row in op.get_bind().exec_driver_sql(
-            "SELECT oid::regprocedure::text FROM pg_proc WHERE proname LIKE 'procrastinate%'"
+            "SELECT oid::regprocedure::text FROM pg_proc WHERE starts_with(proname, 'procrastinate')"
             " AND pronamespace = current_schema()::regnamespace"
         )
     ]
@@ -877,9 +877,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute(
-        "DROP TABLE IF EXISTS procrastinate_periodic_defers, procrastinate_events, procrastinate_jobs, procrastinate_workers CASCADE"
-    )
+    for table in ("periodic_defers", "events", "jobs", "workers"):
+        op.execute(f"DROP TABLE procrastinate_{table} CASCADE")
     for function in _jobs_functions():
         op.execute(f"DROP FUNCTION {function} CASCADE")
     op.execute(
