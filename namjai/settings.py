@@ -22,7 +22,7 @@ from namjai.problems import SettingInvalid
 
 ROOT = Path(__file__).resolve().parent.parent
 VENDOR = ROOT / "web" / "static" / "vendor"  # other people's CSS, scripts, icons and web fonts; made by the set-up
-FONTS = VENDOR / "fonts-ttf"  # the fonts of the letters as `<family>-<subset>-<weight>.ttf`: Pango lays TTF out six times faster
+FONTS = VENDOR / "fonts-ttf"  # the letters' fonts, `<family>-<subset>-<weight>.ttf`: TTF is laid out six times faster
 
 KEY_BYTES = 32
 PLAIN_WORDS = {  # pydantic's own are written for programmers
@@ -105,7 +105,8 @@ class Settings(BaseSettings):
         if value is None:
             return None
         parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        more = parts.query or parts.fragment or parts.username
+        if parts.scheme not in ("http", "https") or not parts.hostname or more:
             raise ValueError("it must be a web address such as https://namjai.example.org")
         return value.rstrip("/")
 
@@ -153,7 +154,9 @@ def decoded_key(text: str) -> bytes:
 
 def _long_enough(key: object) -> bytes:
     if not isinstance(key, bytes) or len(key) < KEY_BYTES:
-        raise ValueError(f"it must be {KEY_BYTES} random bytes as base64 or hexadecimal (openssl rand -base64 {KEY_BYTES} makes one)")
+        raise ValueError(
+            f"it must be {KEY_BYTES} random bytes as base64 or hexadecimal (openssl rand -base64 {KEY_BYTES} makes one)"
+        )
     return key
 
 

@@ -125,7 +125,9 @@ class EmbeddedPostgres:
     def __enter__(self) -> EmbeddedPostgres:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
 
@@ -175,7 +177,8 @@ def _launch(binaries: Binaries, places: Places, settings: Mapping[str, str], ali
     (places.data / "postmaster.pid").unlink(missing_ok=True)
     socket_dir = str(places.socket_dir).replace('"', '""').replace("'", "''")
     conf = places.data / "namjai.conf"
-    conf.write_text(SETTINGS.format(socket_dir=socket_dir) + "".join(f"{name} = {value}\n" for name, value in settings.items()))
+    more = "".join(f"{name} = {value}\n" for name, value in settings.items())
+    conf.write_text(SETTINGS.format(socket_dir=socket_dir) + more)
     os.chown(conf, places.uid, -1)
     if places.log.exists() and places.log.stat().st_size > 5_000_000:
         places.log.replace(places.log.with_suffix(".log.1"))

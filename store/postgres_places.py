@@ -39,13 +39,14 @@ class PostgresMissing(Problem):
 
 class PostgresNotStarted(Problem):
     code, http_status = "postgres-not-started", 503
-    en = "The embedded PostgreSQL did not start: {reason}. Nothing was lost. Its own words are in {log}; then start again."
+    en = "The embedded PostgreSQL did not start: {reason}. Nothing was lost. Read {log}, then start again."
     th = "ฐานข้อมูล PostgreSQL ภายในไม่เริ่มทำงาน: {reason} ข้อมูลไม่สูญหาย ดูรายละเอียดใน {log} แล้วเริ่มใหม่"
 
 
 class PostgresNotYours(Problem):
     code, http_status = "postgres-not-yours", 503
-    en = "The database in {folder} belongs to the user {owner}. Start Namjai as that user, or set NAMJAI_DATA_DIR to another folder."
+    en = ("The database in {folder} belongs to the user {owner}. Start Namjai as that user, or set NAMJAI_DATA_DIR to "
+          "another folder.")
     th = "ฐานข้อมูลใน {folder} เป็นของผู้ใช้ {owner} เริ่ม Namjai ด้วยผู้ใช้นั้น หรือตั้ง NAMJAI_DATA_DIR เป็นโฟลเดอร์อื่น"
 
 
@@ -207,7 +208,8 @@ def _namespaces_work() -> bool:
 def _socket_dir(home: Path, uid: int) -> Path:
     """A folder that only the server's user enters, with a path short enough for a socket."""
     wanted = home / "socket"
-    if len(os.fsencode(wanted / SOCKET_NAME)) > SOCKET_LIMIT:
+    # A comma would make libpq see two hosts.
+    if len(os.fsencode(wanted / SOCKET_NAME)) > SOCKET_LIMIT or "," in str(wanted):
         wanted = Path("/tmp") / f"namjai-{uid}-{_short_hash(home)}"  # noqa: S108 - owner and mode are checked below
     wanted.mkdir(exist_ok=True, mode=0o700)
     if wanted.lstat().st_uid == os.getuid() != uid:
