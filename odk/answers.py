@@ -22,6 +22,8 @@ UNKNOWN, ILL, REPEATED = "unknown", "ill-typed", "repeated"
 # Ids of the instance itself and what entity_actions reads are no answers.
 _NOT_ANSWERS = frozenset({"instanceID", "deprecatedID", "rootUuid", "entity"})
 _LAST = 1 << 30
+# What XML calls white space. str.isspace() also takes the spaces of other scripts, which somebody may have typed.
+_SPACE = " \t\r\n"
 
 
 class Selection(NamedTuple):
@@ -65,7 +67,7 @@ class Answers:
         classes, flags = schema.privacies(undeclared), self.flags
         sorted_out: dict[Privacy, dict[str, Any]] = {each: {} for each in Privacy}
         for key, value in self.values.items():
-            privacy = classes.get(key) or classes.get(without_positions(key), Privacy.SENSITIVE)
+            privacy = classes.get(key) or classes.get(without_positions(key)) or _around(key, classes)
             if privacy is Privacy.OPEN and flags.get(key) in (UNKNOWN, ILL):
                 privacy = Privacy.SENSITIVE
             sorted_out[privacy][key] = value
@@ -111,6 +113,15 @@ def _merged(before: list[str], after: list[str]) -> list[str]:
     return result
 
 
+def _around(key: str, classes: Mapping[str, Privacy]) -> Privacy:
+    """The class of a node that the form does not know: that of the group it was put in, sensitive at least."""
+    path = without_positions(key)
+    while path and path not in classes:
+        path = path.rpartition("/")[0]
+    found = classes.get(path, Privacy.SENSITIVE)
+    return Privacy.SENSITIVE if found is Privacy.OPEN else found
+
+
 def _encrypted_files(root: etree._Element) -> tuple[str, ...]:
     names = [(node.text or "").strip() for name in ("file", "encryptedXmlFile") for node in root.iter("{*}" + name)]
     return tuple(dict.fromkeys(name for name in names if name))
@@ -136,11 +147,11 @@ class _Reader:
         for child in element:
             tag = child.tag
             name = tag.rpartition("}")[2] if tag[0] == "{" else tag
+            if node.is_meta and name in _NOT_ANSWERS:
+                continue
             known = plan.get(name)
-            if known is None:
-                if node.is_meta and name in _NOT_ANSWERS:
-                    continue
-                known = _META if name == "meta" else None
+            if known is None and name == "meta":
+                known = _META
             order = known.order if known is not None else _LAST
             if order < latest:
                 in_order = False
@@ -175,13 +186,11 @@ class _Reader:
     def _answer(self, element: etree._Element, node: Node, key: str, mark: str | None) -> None:
         if len(element):
             # The form asks for one value here; whatever was nested in it is not in the form.
-            for place, child in enumerate(element, 1):
-                tag = child.tag
-                self._unknown(child, f"{key}/{tag.rpartition('}')[2]}[{place}]")
+            self._unknown_below(element, key)
             text = _own_text(element)
         else:
             text = element.text
-        if not text or text.isspace():
+        if not text or not text.strip(_SPACE):
             return
         value = node.convert(text)
         if value is ILL_TYPED:
@@ -205,8 +214,11 @@ class _Reader:
 
     def _unknown(self, element: etree._Element, key: str) -> None:
         text = _own_text(element) if len(element) else element.text
-        if text and not text.isspace():
+        if text and text.strip(_SPACE):
             self.values[key], self.flags[key] = text, UNKNOWN
+        self._unknown_below(element, key)
+
+    def _unknown_below(self, element: etree._Element, key: str) -> None:
         times: dict[str, int] = {}
         for child in element:
             name = child.tag.rpartition("}")[2]
@@ -216,7 +228,7 @@ class _Reader:
     def _loose_text(self, element: etree._Element, prefix: str) -> None:
         """Text between the nodes of a group, where none should be."""
         text = _own_text(element)
-        if text and not text.isspace():
+        if text.strip(_SPACE):
             key = prefix.rstrip("/") or "text()"
             self.values[key], self.flags[key] = text, UNKNOWN
 

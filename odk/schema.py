@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 _POSITION = re.compile(r"\[\d+\]")
+_ALWAYS = frozenset({"form_id", "version", "title", "root", "path", "list"})
 _BY_TYPE_OPEN = frozenset({"int", "decimal", "date", "time", "dateTime", "boolean", "select1", "select", "rank"})
 
 
@@ -166,7 +167,7 @@ def _plain(thing: Any) -> dict[str, Any]:
             value = [_plain(each) for each in value]
         elif isinstance(value, tuple):
             value = [list(each) if isinstance(each, tuple) else each for each in value]
-        if value not in (None, "", False, [], {}) or one.name in ("form_id", "version", "title", "root", "path", "list"):
+        if value not in (None, "", False, [], {}) or one.name in _ALWAYS:
             plain[one.name] = value
     # `type` and `kind` have defaults that are not empty.
     if isinstance(thing, Field):

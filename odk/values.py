@@ -13,11 +13,13 @@ Convert = Callable[[str], Any]
 
 # All digits are ASCII: int() alone would take "๑๒" or "1_000", which no form means.
 _INT = re.compile(r"[+-]?[0-9]{1,18}")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::(?:[0-5][0-9]|60)(?:[.,][0-9]{1,9})?)?"
 _ZONE = r"(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 _TIME = re.compile(_CLOCK + _ZONE)
+_FILE = re.compile(r"[^/\\\x00-\x1f\x7f]{1,255}")
+_SPACES = re.compile(r"[ \t\r\n]+")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _SPACE = " \t\r\n"
 
@@ -26,8 +28,10 @@ def _text(text: str) -> Any:
     return text
 
 
-def _trimmed(text: str) -> Any:
-    return text.strip(_SPACE)
+def _file(text: str) -> Any:
+    # A name, never a path: what it names is stored and handed out under it.
+    text = text.strip(_SPACE)
+    return text if _FILE.fullmatch(text) and text not in (".", "..") else ILL_TYPED
 
 
 def _int(text: str) -> Any:
@@ -83,7 +87,7 @@ def _is_date(text: str) -> bool:
 
 def _is_point(text: str) -> bool:
     """Latitude, longitude, perhaps altitude and accuracy."""
-    numbers = text.split()
+    numbers = _SPACES.split(text.strip(_SPACE))
     if not 2 <= len(numbers) <= 4 or not all(_DECIMAL.fullmatch(one) for one in numbers):
         return False
     return abs(float(numbers[0])) <= 90 and abs(float(numbers[1])) <= 180
@@ -91,7 +95,7 @@ def _is_point(text: str) -> bool:
 
 _CONVERTS: dict[str, Convert] = {
     "int": _int, "decimal": _decimal, "date": _date, "time": _time, "dateTime": _date_time, "boolean": _boolean,
-    "geopoint": _point, "geotrace": _points, "geoshape": _points, "binary": _trimmed,
+    "geopoint": _point, "geotrace": _points, "geoshape": _points, "binary": _file,
 }
 
 
@@ -107,7 +111,7 @@ def converter(kind: str, choices: frozenset[str] | None = None) -> Convert:
         return one
     if kind in ("select", "rank"):
         def many(text: str) -> Any:
-            picked = text.split()
+            picked = _SPACES.split(text.strip(_SPACE))
             return picked if choices is None or choices.issuperset(picked) else ILL_TYPED
         return many
     return _CONVERTS.get(kind, _text)

@@ -95,7 +95,6 @@ class _Fields:
         return tuple(found.values())
 
     def _below(self, parent: etree._Element, above: str, repeats: tuple[str, ...]) -> Iterator[Field]:
-        declared = self._privacy(above)
         for node in parent:
             name = local(node.tag)
             path = f"{above}/{name}" if above else name
@@ -103,16 +102,16 @@ class _Fields:
                 yield from self._meta(node, path, repeats)
             elif path in self.body.repeats or len(node):
                 repeat = path in self.body.repeats or node.get(JAVAROSA + "template") is not None
-                yield self._field(path, "repeat" if repeat else "group", repeats, declared)
+                yield self._field(path, "repeat" if repeat else "group", repeats)
                 yield from self._below(node, path, (*repeats, path) if repeat else repeats)
             else:
-                yield self._field(path, self._kind(path), repeats, declared)
+                yield self._field(path, self._kind(path), repeats)
 
     def _meta(self, meta: etree._Element, path: str, repeats: tuple[str, ...]) -> Iterator[Field]:
         for node in meta:
             # Entities are no answers: entity_actions reads them.
             if local(node.tag) != "entity":
-                yield self._field(f"{path}/{local(node.tag)}", "metadata", repeats, None)
+                yield self._field(f"{path}/{local(node.tag)}", "metadata", repeats)
 
     def _privacy(self, path: str) -> str | None:
         """What the node declares, else the nearest group around it."""
@@ -134,10 +133,10 @@ class _Fields:
             return "calculation" if bind.says("calculate") else "note"
         return "question"
 
-    def _field(self, path: str, kind: str, repeats: tuple[str, ...], declared: str | None) -> Field:
+    def _field(self, path: str, kind: str, repeats: tuple[str, ...]) -> Field:
         bind, control = self.binds.get(path), self.body.controls.get(path)
         made = Field(path=path, kind=kind, repeats=repeats, type=self._type(bind, control, kind),
-                     privacy=self._privacy(path) or declared)
+                     privacy=self._privacy(path))
         if bind is not None:
             made = replace(made, required=bind.says("required") == "true()", preload=_preload(bind),
                            save_to=bind.says(ENTITIES + "saveto") or None)

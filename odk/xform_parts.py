@@ -1,4 +1,4 @@
-"""The pieces an XForm is written in: translations, body controls, binds, lists beside the form. Makes no schema of them."""
+"""The pieces an XForm is written in: translations, body controls, binds, lists beside the form. Makes no schema."""
 from __future__ import annotations
 
 import re
