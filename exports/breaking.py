@@ -1,0 +1,86 @@
+"""Where a line may end, and where it must not. Knows scripts and line breaking; knows no letter and no paper.
+
+Pango breaks Thai by itself (not always well) and neither U+00A0 nor U+2060 holds Thai together there: only a span
+that does not wrap does. Burmese, Khmer and Lao get a zero-width space at each of ICU's break points.
+"""
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from icu4py.breakers import LineBreaker
+from markupsafe import escape
+
+NEEDS_BREAKS = ("my", "km", "lo")
+# Pango would break inside these, and a reader would stumble.
+_COMPOUNDS = re.compile("สถานศึกษา|สถานพยาบาล|โรงพยาบาล|คณะกรรมการ|ชุดนักเรียน|ใบรับเงิน|ลายมือชื่อ|ผู้ดูแล")
+_NUMBER_AND_UNIT = re.compile("(?:ที่ )?[๐-๙]+ [ก-๎]{1,12}(?=[ <]|$)")
+_TEXT = re.compile(r"[^<>&;]+(?![^<]*>)")
+_LAST = re.compile("([^<>\ue000\ue001]+)(</(?:p|li)>)")
+_ARABIC_NUMBER = re.compile(r"(?<![A-Za-z0-9\-/.@:])\d+(?:[.,:]\d+)*(?![A-Za-z0-9\-@])")
+_SHORTEST_END = 14
+
+
+def plain(value: str) -> str:
+    """A value as it may be printed: composed, on one line, without characters that hide or that stop the layout."""
+    text = unicodedata.normalize("NFC", str(value)).replace("\u2011", "-").replace("\n", " ").replace("\t", " ")
+    # Line breaks are ours to set, directions and private marks nobody's; U+200D belongs to some names.
+    return "".join(c for c in text if c == "\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
+
+
+def thai_numbers(text: str) -> str:
+    """Arabic numbers in free Thai text in Thai digits; codes such as SF-2026-0147 stay."""
+    return _ARABIC_NUMBER.sub(lambda m: "".join(chr(ord(c) + 0xE20) if c.isdigit() else c for c in m[0]), text)
+
+
+def keep(html: str) -> str:
+    """HTML that stays on one line."""
+    return f'<span class="keep">{html}</span>'
+
+
+def held(value: str, whole: bool, language: str, before: str = "") -> str:
+    """A value as HTML, escaped. `whole`: no break inside a word; words joined by U+00A0 stay together anyway."""
+    first, *rest = plain(value).split(" ")
+    return " ".join(keep(str(escape(word))) if (whole and len(word) <= 40) or "\u00a0" in word
+                    else breakable(str(escape(word)), language) for word in (before + first, *rest))
+
+
+def breakable(html: str, language: str) -> str:
+    """Escaped text or HTML with break points where the script needs them and compounds held together."""
+    return _hold_compounds(_add_breaks(html, language))
+
+
+def running_text(html: str, language: str) -> str:
+    """A wording's HTML, values still as marks: breakable, numbers with their unit, no lonely last word."""
+    html = _LAST.sub(lambda m: _hold_end(m[1], language) + m[2], _add_breaks(html, language))
+    return _NUMBER_AND_UNIT.sub(lambda m: keep(m[0]), _hold_compounds(html))
+
+
+def readable(html: str) -> str:
+    """SARA AM in its two parts, after the tone mark's place: so it survives being read back from the PDF."""
+    return re.sub("([\u0e48-\u0e4b]?)\u0e33", "\u0e4d\\1\u0e32", html)
+
+
+def _add_breaks(html: str, language: str) -> str:
+    if language not in NEEDS_BREAKS:
+        return html
+    return _TEXT.sub(lambda m: "\u200b".join(_segments(m[0], language)), html)
+
+
+def _hold_compounds(html: str) -> str:
+    return _COMPOUNDS.sub(lambda m: keep(m[0]), html)
+
+
+def _hold_end(text: str, language: str) -> str:
+    if len(text) <= 40:
+        return text
+    end = ""
+    for part in reversed(_segments(text, language)):
+        end = part + end
+        if len(end) >= _SHORTEST_END:
+            break
+    return text[:-len(end)] + keep(end)
+
+
+def _segments(text: str, language: str) -> list[str]:
+    return [text[start:end] for start, end in LineBreaker(text, language).segments()]

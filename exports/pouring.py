@@ -1,0 +1,92 @@
+"""Pour a letter's values into its wording. Knows LetterData and wordings; knows no HTML page and no PDF.
+
+The order is the safety: optional text is chosen, Markdown becomes HTML, and only then do the values come, escaped, so
+that nothing in a value is ever read as a placeholder, as Markdown, as HTML or as a template.
+"""
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from exports.amounts import amount_in_digits, amount_in_words, letter_date
+from exports.breaking import held, plain, running_text, thai_numbers
+from namjai.languages import NBSP
+from odk.letter import LetterData
+from odk.wording import CLOSING, HEAD_KEYS, OPENING, PLACEHOLDERS, choose, read_wording
+
+# With what stands before it a date or an amount makes one thing: (ลงวันที่ ((request_date))), (((amount_words))).
+_POUR = re.compile(f"((?:ลง)?วันที่ ?)?{OPENING}([a-z][a-z0-9_]*){CLOSING}")
+_DEADLINES = ("pay_by", "return_by")
+_DAY = "วันที่"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A poured wording: `head` by key, the `html` of its body, and the same paragraph by paragraph."""
+
+    head: dict[str, Markup]
+    html: Markup
+    blocks: tuple[Markup, ...]
+    draft: bool
+
+
+def spoken(language: str) -> str:
+    """Which of our two languages writes dates, sums and labels for a reader of `language`."""
+    return "en" if language == "en" else "th"
+
+
+def values_of(data: LetterData, language: str) -> dict[str, str]:
+    """Every placeholder's text (empty: "") in `language`: what was frozen, and what the paper writes itself from the facts."""
+    ours = spoken(language)
+    made = {"number": data.printed_number, "date": letter_date(dt.date.fromisoformat(data.date), ours)}
+    made |= {name: in_words(text, ours, name) for name, text in data.dates.items() if text}
+    organisation = data.organisation
+    texts = {"organisation": organisation.name, "signatory": organisation.signatory,
+             "signatory_role": organisation.signatory_role, "ask": organisation.ask}
+    made |= {name: text.get(language) or text.get(ours, "") for name, text in texts.items()}
+    if data.amount is not None:
+        made |= {"amount": amount_in_digits(data.amount, ours), "amount_words": amount_in_words(data.amount, ours)}
+    # What was frozen in the reader's own language wins: Burmese months are written by whoever filled the letter.
+    given = data.values.get(language, {})
+    if language == "th":
+        given = {name: thai_numbers(text) if _is_free(name) else text for name, text in given.items()}
+    return dict.fromkeys(PLACEHOLDERS, "") | made | {name: text for name, text in given.items() if text}
+
+
+def in_words(iso: str, language: str, name: str) -> str:
+    """A date placeholder's text; a deadline carries its วันที่ in Thai, so that ภายใน((pay_by)) reads well."""
+    text = letter_date(dt.date.fromisoformat(iso), language)
+    return f"{_DAY}{NBSP}{text}" if language == "th" and name in _DEADLINES else text
+
+
+def poured(text: str, data: LetterData, language: str, name: str) -> Text:
+    """The wording `text` with the values of `data`. Raises the Problems of `odk.wording`."""
+    values = values_of(data, language)
+    wording = read_wording(text, file=f"{name}.{language}.md", language=language, extra=values.keys())
+    chosen = choose(wording, values)
+    return Text(
+        head={key: _pour(str(escape(chosen.head.get(key, ""))), values, language) for key in HEAD_KEYS},
+        html=_pour(chosen.html, values, language),
+        blocks=tuple(_pour(block, values, language) for block in chosen.blocks),
+        draft=wording.draft,
+    )
+
+
+def _pour(html: str, values: dict[str, str], language: str) -> Markup:
+    def one(match: re.Match[str]) -> str:
+        before, value = match[1] or "", plain(values[match[2]])
+        if before and value.startswith(_DAY):
+            value = value.removeprefix(_DAY).lstrip(f"{NBSP} ")
+        whole = match[2] in PLACEHOLDERS and PLACEHOLDERS[match[2]].whole
+        return held(value, bool(before) or whole, language, before.replace(" ", NBSP))
+
+    return Markup(_POUR.sub(one, running_text(html, language)))  # noqa: S704 - escaped in `held` and by Markdown
+
+
+def _is_free(name: str) -> bool:
+    return name not in PLACEHOLDERS or PLACEHOLDERS[name].free
+
+

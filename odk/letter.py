@@ -1,0 +1,94 @@
+"""What a letter says, as plain values: what is frozen when its number is allotted.
+
+Knows no paper and no database. Facts stay facts (a sum in satang, days as ISO dates), so that whoever freezes them
+needs to know nothing about how a language writes them; the paper does.
+"""
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from namjai.languages import thai_digits, year_words
+
+FORMAT = 1
+_TRIAL = {"th": "ทดลอง {number}/{year}", "en": "TRIAL {number}/{year}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    """Who writes, each text by language ("th", "en"): name, contact lines, who signs, whom to ask."""
+
+    name: Mapping[str, str]
+    contact: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    signatory: Mapping[str, str] = field(default_factory=dict)
+    signatory_role: Mapping[str, str] = field(default_factory=dict)
+    ask: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What shows through the envelope: the safe address, line by line. No lines: the letter is handed over."""
+
+    lines: tuple[str, ...] = ()
+    return_line: str = ""
+    language: str = "th"
+
+
+@dataclass(frozen=True, slots=True)
+class LetterData:
+    """A whole letter.
+
+    kind: the letter's id in program.toml. language: "th", "en", or two that stand side by side, the reader's first
+    ("my-th"). number: the key, unique for ever ("AC-L-2026-0203"). printed_number: as it stands on the paper.
+    wording, receipt: the wording files' texts by language, frozen (receipt None: no second page).
+    values: by language, placeholder → text. amount: satang. dates: placeholder → ISO date, written by the paper.
+    verify_url: what the QR code says; "" prints none.
+    """
+
+    kind: str
+    language: str
+    number: str
+    printed_number: str
+    trial: bool
+    date: str
+    organisation: Organisation
+    wording: Mapping[str, str]
+    values: Mapping[str, Mapping[str, str]]
+    amount: int | None = None
+    dates: Mapping[str, str] = field(default_factory=dict)
+    window: Window = field(default_factory=Window)
+    receipt: Mapping[str, str] | None = None
+    verify_url: str = ""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        return tuple(self.language.split("-"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists and texts; `from_json` makes an equal letter of it."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LetterData:
+        """The letter that `to_json` wrote."""
+        plain = {key: value for key, value in data.items() if key != "format"}
+        organisation = dict(plain.pop("organisation"))
+        organisation["contact"] = {k: tuple(v) for k, v in organisation.get("contact", {}).items()}
+        window = dict(plain.pop("window", {}))
+        window["lines"] = tuple(window.get("lines", ()))
+        return cls(organisation=Organisation(**organisation), window=Window(**window), **plain)
+
+
+def printed_number(pattern: str, count: int, day: dt.date, language: str, *, trial: bool = False) -> str:
+    """The number as it stands on the paper: ทศ ๐๓๑๒/๒๕๖๙, TS 0312/2026; of the trial series ทดลอง ๐๐๐๑/๒๕๖๙.
+
+    `pattern` is the programme's number_format in the letter's language: text with {number} and {year}.
+    """
+    spoken = "en" if language == "en" else "th"
+    pattern = _TRIAL[spoken] if trial else pattern
+    number, year = f"{count:04d}", year_words(day.year, spoken)
+    if spoken == "th":
+        number, year = thai_digits(number), thai_digits(year)
+    return pattern.replace("{number}", number).replace("{year}", year)
