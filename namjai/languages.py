@@ -6,6 +6,7 @@ changed without seeing the other.
 from __future__ import annotations
 
 import datetime as dt
+import unicodedata
 from typing import NamedTuple
 
 NBSP = "\u00a0"
@@ -85,3 +86,29 @@ def money(satang: int, language: str) -> str:
     number = f"{baht:,}" + (f".{rest:02d}" if rest else "")
     sign = "−" if satang < 0 else ""
     return f"{sign}{number}{NBSP}บาท" if language == "th" else f"{sign}฿{number}"
+
+
+_LEADING = "เแโใไ"
+_MARKS = "็่้๊๋์ํ"
+
+
+def sort_key(text: str) -> str:
+    """A key by which names sort as a dictionary has them, in any script, with plain text comparison.
+
+    Thai (Royal Institute order): a leading vowel counts after its consonant, tone marks only where all else is equal.
+    """
+    folded = unicodedata.normalize("NFC", text).casefold()
+    letters, marks = [], []
+    skip = False
+    for position, letter in enumerate(folded):
+        if skip:
+            skip = False
+            continue
+        if letter in _LEADING and position + 1 < len(folded) and "ก" <= folded[position + 1] <= "ฮ":
+            letters += [folded[position + 1], letter]
+            skip = True
+        elif letter in _MARKS:
+            marks.append(f"{len(letters):03d}{letter}")
+        else:
+            letters.append(letter)
+    return "".join(letters) + ("\x01" + "".join(marks) if marks else "")

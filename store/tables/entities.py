@@ -16,10 +16,12 @@ entity_list = project_table(
     optional("parent"),
     # "tablets": submissions write it; else the name of the source whose feed is the only writer.
     required("home"),
+    # All property names, in the order of the tablets' CSV.
     required("properties", Json),
+    # No submission changes these once the entity is created.
     required("server_owned", Json),
-    optional("code_property"),
-    optional("pseudonym_property"),
+    # What a property is to a case: {"code": "case_code", "pseudonym": …, "risk": …, "opened_on": …}.
+    required("roles", Json),
     # Grows whenever somebody leaves a list: with it a list's hash is never that of an earlier day.
     required("removals", sa.BigInteger),
     sa.PrimaryKeyConstraint("project_id", "name"),

@@ -29,7 +29,8 @@ submission = project_table(
     optional("sensitive", sa.LargeBinary),
     optional("identifying", sa.LargeBinary),
     optional("restricted", sa.LargeBinary),
-    required("flagged", sa.Integer),
+    # Which answers are unknown to the form, ill-typed or repeated: path → kind.
+    required("flags", Json),
     optional("deleted_at", Moment),
     required("row_version", sa.Integer),
     sa.PrimaryKeyConstraint("project_id", "id"),

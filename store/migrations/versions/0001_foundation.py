@@ -253,8 +253,7 @@ def upgrade() -> None:
         sa.Column("home", sa.Text(collation="C"), nullable=False),
         sa.Column("properties", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("server_owned", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
-        sa.Column("code_property", sa.Text(collation="C"), nullable=True),
-        sa.Column("pseudonym_property", sa.Text(collation="C"), nullable=True),
+        sa.Column("roles", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("removals", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["project_id"], ["project.id"], name=op.f("entity_list_project_id_fkey")),
         sa.PrimaryKeyConstraint("project_id", "name", name=op.f("entity_list_pkey")),
@@ -526,7 +525,7 @@ def upgrade() -> None:
         sa.Column("sensitive", sa.LargeBinary(), nullable=True),
         sa.Column("identifying", sa.LargeBinary(), nullable=True),
         sa.Column("restricted", sa.LargeBinary(), nullable=True),
-        sa.Column("flagged", sa.Integer(), nullable=False),
+        sa.Column("flags", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("row_version", sa.Integer(), nullable=False),
         sa.CheckConstraint(

@@ -1,0 +1,96 @@
+"""The files of a submission: expected, partial, verified or missing. A file's name never touches the disk."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from store.tables import submission_attachment
+from submissions.delivery import File
+from submissions.problems import FileNameUnusable
+
+if TYPE_CHECKING:
+    from submissions.receive import Arrival
+
+_LONGEST = 255
+
+
+def check_names(files: Iterable[File]) -> None:
+    """Raises FileNameUnusable for a name that is a path, is empty or too long, or holds control characters."""
+    for file in files:
+        name = file.name
+        if not name or len(name) > _LONGEST or name in (".", "..") or any(c in "/\\" or ord(c) < 32 for c in name):
+            raise FileNameUnusable()
+
+
+def keep(arrival: Arrival, *, expected: bool) -> int:
+    """Keep the files that came; with `expected`, also note those that the answers name. Gives how many were new.
+
+    A file that the form does not name is kept and marked. Another content under a known name is kept beside it.
+    """
+    files = arrival.delivery.files
+    names = arrival.read().files if expected else ()
+    if not files and not names:
+        return 0
+    tx, project, owner = arrival.tx, arrival.project, arrival.submission_id
+    if names:
+        tx.execute(
+            insert(submission_attachment)
+            .values([_row(project, owner, name, state="expected", expected=True) for name in names])
+            .on_conflict_do_nothing()
+        )
+    return sum(_keep_one(arrival, file) for file in files)
+
+
+def _keep_one(arrival: Arrival, file: File) -> bool:
+    tx, project, owner = arrival.tx, arrival.project, arrival.submission_id
+    digest = arrival.store.keyring.hash("digest", str(project), str(owner), file.content)
+    name = file.name
+    # A row is made first, so that two parts that bring the same file meet at its key.
+    tx.execute(insert(submission_attachment).values(_row(project, owner, name, state="expected", expected=False)).on_conflict_do_nothing())
+    row = _locked(tx, project, owner, name)
+    if row.blob and bytes(row.digest) == digest:
+        return False
+    if row.blob:
+        stem, dot, ending = name.rpartition(".")
+        name = f"{(stem if dot else name)[:200]} ({digest.hex()[:8]}){dot}{ending if dot else ''}"
+        statement = insert(submission_attachment).values(_row(project, owner, name, state="expected", expected=False))
+        if tx.execute(statement.on_conflict_do_nothing()).rowcount == 0:
+            return False
+    blob = arrival.store.blobs.put(arrival.open_key().encrypt(f"file:{name}", file.content))
+    tx.execute(
+        submission_attachment.update()
+        .where(
+            submission_attachment.c.project_id == project,
+            submission_attachment.c.submission_id == owner,
+            submission_attachment.c.name == name,
+        )
+        .values(
+            state="verified",
+            blob=blob,
+            digest=digest,
+            size=len(file.content),
+            content_type=file.content_type[:100],
+            received_at=arrival.delivery.received_at,
+        )
+    )
+    return True
+
+
+def _locked(tx: sa.Connection, project: UUID, owner: UUID, name: str) -> sa.Row:
+    return tx.execute(
+        sa.select(submission_attachment)
+        .where(
+            submission_attachment.c.project_id == project,
+            submission_attachment.c.submission_id == owner,
+            submission_attachment.c.name == name,
+        )
+        .with_for_update()
+    ).one()
+
+
+def _row(project: UUID, owner: UUID, name: str, **more: Any) -> dict[str, Any]:
+    return {"project_id": project, "submission_id": owner, "name": name, **more}

@@ -1,0 +1,90 @@
+"""The row of a case, made and kept by the entity it stands for. Knows what a property means by the list's roles."""
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from store.keys import new_id
+from store.tables import cases, list_row, membership
+from submissions.fold import State
+
+
+def from_entity(
+    tx: sa.Connection, project: UUID, row: sa.Row, uuid: UUID, state: State, *, worker: UUID | None, team: str | None,
+    now: dt.datetime,
+) -> UUID:
+    """Make or refresh the case of an entity of the case list. Gives the case's id.
+
+    As long as the creation has not come, the case is a placeholder with a code of its own.
+    """
+    tx.execute(
+        insert(cases)
+        .values(
+            project_id=project, id=new_id(), list=row.name, entity=uuid, code=f"?{uuid.hex[:9]}", suffix=1,
+            pseudonym="", placeholder=True, status="open", worker=worker, team=team, created_at=now, updated_at=now,
+            row_version=1,
+        )
+        .on_conflict_do_nothing()
+    )
+    found = tx.execute(
+        sa.select(cases).where(cases.c.project_id == project, cases.c.list == row.name, cases.c.entity == uuid).with_for_update()
+    ).one()
+    values = _values(tx, project, row, found, state)
+    if state.created and found.placeholder and worker and worker != found.worker:
+        values |= {"worker": worker, "team": team}
+        _hand_over(tx, project, found.id, worker, team)
+    changed = {name: value for name, value in values.items() if getattr(found, name) != value}
+    if changed:
+        tx.execute(
+            cases.update()
+            .where(cases.c.project_id == project, cases.c.id == found.id)
+            .values(**changed, updated_at=now, row_version=cases.c.row_version + 1)
+        )
+    return found.id
+
+
+def responsible(tx: sa.Connection, project: UUID, case_id: UUID) -> sa.Row:
+    """Whose case it is: `worker` and `team`."""
+    return tx.execute(
+        sa.select(cases.c.worker, cases.c.team).where(cases.c.project_id == project, cases.c.id == case_id)
+    ).one()
+
+
+def _values(tx: sa.Connection, project: UUID, row: sa.Row, found: sa.Row, state: State) -> dict:
+    said = {role: state.data.get(name) or None for role, name in row.roles.items()}
+    values: dict = {"risk": said.get("risk"), "opened_on": _day(said.get("opened_on"))}
+    if not state.created:
+        return values
+    code = said.get("code") or found.code
+    if code != found.code:
+        values |= {"code": code, "suffix": _free_suffix(tx, project, code)}
+    return values | {"placeholder": False, "pseudonym": said.get("pseudonym") or ""}
+
+
+def _free_suffix(tx: sa.Connection, project: UUID, code: str) -> int:
+    """A code is random, so two of the same are rare: both stay, told apart by the suffix."""
+    tx.execute(
+        sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:project || :code, 7426106))"),
+        {"project": str(project), "code": code},
+    )
+    last = tx.scalar(
+        sa.select(sa.func.max(cases.c.suffix)).where(cases.c.project_id == project, cases.c.code == code)
+    )
+    return (last or 0) + 1
+
+
+def _hand_over(tx: sa.Connection, project: UUID, case_id: UUID, worker: UUID, team: str | None) -> None:
+    for table in (membership, list_row):
+        tx.execute(
+            table.update().where(table.c.project_id == project, table.c.case_id == case_id).values(worker=worker, team=team)
+        )
+
+
+def _day(text: str | None) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text[:10]) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,264 @@
+"""What a submission does to entities, and to whose cases it belongs.
+
+Knows lists, homes, parents and slots as rows; knows no programme. A list whose home is elsewhere is never written.
+"""
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from odk.entities import EntityAction, entity_actions
+from store.keys import new_id
+from store.tables import entity, entity_list, entity_version, membership, rule_failure
+from submissions import case_rows, list_rows
+from submissions.delivery import EntityChange
+from submissions.event_dates import event_of
+from submissions.fold import State, Version, clashes, fold, is_stale
+
+if TYPE_CHECKING:
+    from submissions.receive import Arrival
+
+TABLETS = "tablets"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An entity that a submission names: by an action, or (action None) by picking it."""
+
+    list: str
+    uuid: UUID
+    action: EntityAction | None
+
+
+def apply(arrival: Arrival) -> tuple[tuple[EntityChange, ...], tuple[UUID, ...]]:
+    """Apply the delivery's entity actions and set the submission's cases. Gives what changed, and the cases."""
+    schema = arrival.version.schema
+    selected = arrival.read().selected
+    if not schema.entities and not selected:
+        return (), ()
+    lists = known_lists(arrival.tx, arrival.project)
+    wanted = _wanted(arrival, lists)
+    # Always in the same order, so that two deliveries about the same people never wait for each other in a circle.
+    wanted.sort(key=lambda one: (not lists[one.list].is_case_list, one.list, one.uuid, one.action is None))
+    changes: list[EntityChange] = []
+    cases: dict[UUID, None] = {}
+    for one in wanted:
+        row = lists[one.list]
+        if one.action is not None and row.home == TABLETS:
+            change = _act(arrival, row, one.action, one.uuid)
+            changes.append(change)
+            case_id = change.case_id
+        else:
+            case_id = _case_of_known(arrival, row, one.uuid)
+        if case_id:
+            cases[case_id] = None
+    _set_cases(arrival, tuple(cases))
+    return tuple(changes), tuple(cases)
+
+
+def known_lists(tx: sa.Connection, project: UUID) -> dict[str, sa.Row]:
+    """The project's entity lists by name."""
+    rows = tx.execute(sa.select(entity_list).where(entity_list.c.project_id == project))
+    return {row.name: row for row in rows}
+
+
+def change_by_server(
+    tx: sa.Connection, project: UUID, list_name: str, uuid: UUID, data: dict[str, str], *, user_id: UUID | None
+) -> int:
+    """A property that the server owns gets a new value; the tablets see it at their next refresh. Gives the version.
+
+    Nothing is written when nothing would change: every version is a possible conflict for a tablet that is offline.
+    """
+    row = known_lists(tx, project)[list_name]
+    stored = _locked(tx, project, list_name, uuid)
+    if all(stored.data.get(name) == value for name, value in data.items()):
+        return stored.version
+    versions = _versions(tx, project, list_name, uuid)
+    version = Version(stored.version + 1, "update", None, data, base=stored.version)
+    now = dt.datetime.now(dt.UTC)
+    _store_version(tx, project, row, uuid, version, now=now, user_id=user_id)
+    _store_state(tx, project, row, stored, fold([*versions, version], row.server_owned), version.number, now=now)
+    return version.number
+
+
+def _wanted(arrival: Arrival, lists: dict[str, sa.Row]) -> list[Wanted]:
+    found: dict[tuple[str, UUID, bool], Wanted] = {}
+    for action in entity_actions(arrival.instance, arrival.version.schema):
+        problem = action.problem or (None if action.list in lists else "list-unknown")
+        uuid = _uuid(action.entity_id)
+        if uuid is None or problem in ("no-list", "undeclared", "other-list", "list-unknown"):
+            _fail(arrival, "entity", problem or "bad-uuid", {"list": action.list, "key": action.key})
+            continue
+        if problem:
+            _fail(arrival, "entity", problem, {"list": action.list, "key": action.key})
+        found.setdefault((action.list, uuid, True), Wanted(action.list, uuid, action))
+    for selection in arrival.read().selected:
+        uuid = _uuid(selection.entity_id)
+        if selection.list not in lists:
+            continue  # a choice from a media file is no entity
+        if uuid is None:
+            _fail(arrival, "entity", "bad-uuid", {"list": selection.list, "key": selection.key})
+        elif (selection.list, uuid, True) not in found:
+            found[selection.list, uuid, False] = Wanted(selection.list, uuid, None)
+    return list(found.values())
+
+
+def _act(arrival: Arrival, row: sa.Row, action: EntityAction, uuid: UUID) -> EntityChange:
+    tx, project = arrival.tx, arrival.project
+    now = arrival.delivery.received_at
+    stored = _ensured(tx, project, row, uuid, now=now, submission=arrival.submission_id)
+    versions = _versions(tx, project, row.name, uuid)
+    version = Version(
+        stored.version + 1, action.act, action.label, action.data, action.base_version, action.branch_id,
+        (arrival.submission_id, action.key),
+    )
+    stale = is_stale(version, versions)
+    state = fold([*versions, version], row.server_owned)
+    _store_version(
+        tx, project, row, uuid, version, now=now, user_id=arrival.delivery.user_id, trunk=action.trunk_version,
+        stale=stale, instance_id=arrival.instance.instance_id,
+    )
+    case_id = _case_of(arrival, row, uuid, state)
+    conflict = ("hard" if clashes(version, versions) else "soft") if stale else stored.conflict
+    _store_state(tx, project, row, stored, state, version.number, now=now, conflict=conflict, case_id=case_id)
+    before = dict(stored.data) if not stored.placeholder else None
+    return EntityChange(row.name, uuid, version.number, action.act, state.label, state.data, before, stale, case_id)
+
+
+def _case_of(arrival: Arrival, row: sa.Row, uuid: UUID, state: State) -> UUID | None:
+    """The case of an entity: its own when the list is the case list, else that of the person it names as parent."""
+    delivery = arrival.delivery
+    if row.is_case_list:
+        return case_rows.from_entity(
+            arrival.tx, arrival.project, row, uuid, state, worker=delivery.user_id, team=delivery.team,
+            now=delivery.received_at,
+        )
+    parent = _uuid(str(state.data.get(row.parent) or "")) if row.parent else None
+    if parent is None:
+        return None
+    case_list = next((one for one in known_lists(arrival.tx, arrival.project).values() if one.is_case_list), None)
+    return _case_of_known(arrival, case_list, parent) if case_list else None
+
+
+def _case_of_known(arrival: Arrival, row: sa.Row, uuid: UUID) -> UUID | None:
+    """The case of an entity that is only named: a placeholder is made for a person nobody has told us of yet."""
+    stored = _ensured(
+        arrival.tx, arrival.project, row, uuid, now=arrival.delivery.received_at, submission=arrival.submission_id, lock=False
+    )
+    if stored.case_id or not row.is_case_list:
+        return stored.case_id
+    case_id = _case_of(arrival, row, uuid, State(stored.label, dict(stored.data), not stored.placeholder))
+    arrival.tx.execute(entity.update().where(*_is(arrival.project, row.name, uuid)).values(case_id=case_id))
+    return case_id
+
+
+def _ensured(
+    tx: sa.Connection, project: UUID, row: sa.Row, uuid: UUID, *, now: dt.datetime, submission: UUID, lock: bool = True
+) -> sa.Row:
+    """The entity's row, made as a placeholder where there is none, locked until the transaction ends."""
+    if not lock and (found := tx.execute(sa.select(entity).where(*_is(project, row.name, uuid))).one_or_none()):
+        return found
+    tx.execute(
+        insert(entity)
+        .values(
+            project_id=project, list=row.name, uuid=uuid, label="", data={}, version=0, placeholder=True,
+            created_by=submission, created_at=now, updated_at=now,
+        )
+        .on_conflict_do_nothing()
+    )
+    return _locked(tx, project, row.name, uuid)
+
+
+def _locked(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> sa.Row:
+    return tx.execute(sa.select(entity).where(*_is(project, list_name, uuid)).with_for_update()).one()
+
+
+def _versions(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> list[Version]:
+    rows = tx.execute(
+        sa.select(entity_version)
+        .where(
+            entity_version.c.project_id == project, entity_version.c.list == list_name, entity_version.c.uuid == uuid
+        )
+        .order_by(entity_version.c.version)
+    )
+    return [
+        Version(
+            row.version, row.act, row.label, row.data, row.base_version, row.branch_id,
+            (row.submission_id, row.position) if row.submission_id else None,
+        )
+        for row in rows
+    ]
+
+
+def _store_version(
+    tx: sa.Connection, project: UUID, row: sa.Row, uuid: UUID, version: Version, *, now: dt.datetime,
+    user_id: UUID | None, trunk: int | None = None, stale: bool = False, instance_id: str | None = None,
+) -> None:
+    tx.execute(
+        entity_version.insert().values(
+            project_id=project, list=row.name, uuid=uuid, version=version.number, act=version.act, label=version.label,
+            data=version.data, base_version=version.base, trunk_version=trunk, branch_id=version.branch, stale=stale,
+            submission_id=version.origin[0] if version.origin else None,
+            position=version.origin[1] if version.origin else None,
+            instance_id=instance_id, user_id=user_id, created_at=now,
+        )
+    )
+
+
+def _store_state(
+    tx: sa.Connection, project: UUID, row: sa.Row, stored: sa.Row, state: State, number: int, *, now: dt.datetime,
+    **more: Any,
+) -> None:
+    tx.execute(
+        entity.update()
+        .where(*_is(project, row.name, stored.uuid))
+        .values(
+            label=state.label, data=state.data, version=number, placeholder=not state.created, updated_at=now, **more
+        )
+    )
+    list_rows.write(tx, project, row.name, stored.uuid)
+
+
+def _set_cases(arrival: Arrival, cases: tuple[UUID, ...]) -> None:
+    """Exactly these are the submission's cases: an edit that picks another person leaves the first one's case."""
+    tx, project = arrival.tx, arrival.project
+    tx.execute(
+        membership.delete().where(
+            membership.c.project_id == project,
+            membership.c.submission_id == arrival.submission_id,
+            membership.c.case_id.not_in(cases),
+        )
+    )
+    for case_id in cases:
+        person = case_rows.responsible(tx, project, case_id)
+        row = {"worker": person.worker, "team": person.team, "event_date": event_of(arrival).date}
+        tx.execute(
+            insert(membership)
+            .values(project_id=project, case_id=case_id, submission_id=arrival.submission_id, **row)
+            .on_conflict_do_update(index_elements=["project_id", "case_id", "submission_id"], set_=row)
+        )
+
+
+def _fail(arrival: Arrival, rule: str, problem: str, facts: dict[str, str]) -> None:
+    arrival.tx.execute(
+        rule_failure.insert().values(
+            project_id=arrival.project, id=new_id(), rule=rule, submission_id=arrival.submission_id, problem=problem,
+            facts=facts, at=arrival.delivery.received_at,
+        )
+    )
+
+
+def _is(project: UUID, list_name: str, uuid: UUID) -> tuple[sa.ColumnElement[bool], ...]:
+    return (entity.c.project_id == project, entity.c.list == list_name, entity.c.uuid == uuid)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,209 @@
+"""The statements by which a delivery becomes rows. Written in SQL, because the door is measured in microseconds.
+
+Two statements store a new submission: the first meets the unique constraint, the second brings the rest.
+"""
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from odk.schema import Privacy
+from store.audit import Event, row_of
+from submissions.event_dates import event_of
+from submissions.problems import EditConflict, InstanceConflict
+
+if TYPE_CHECKING:
+    from submissions.receive import Arrival
+
+_ANSWERS = "open, sensitive, identifying, restricted, flags"
+_INSERT_SUBMISSION = f"""
+INSERT INTO submission (project_id, id, xml_form_id, root_instance_id, instance_id, form_origin, form_version,
+  review_state, event_date, event_text, received_at, app_user_id, user_id, device_id, {_ANSWERS}, row_version)
+VALUES (%(project)s, %(id)s, %(form)s, %(root)s, %(instance)s, %(origin)s, %(version)s,
+  %(state)s, %(event_date)s, %(event_text)s, %(received_at)s, %(app_user)s, %(user)s, %(device)s,
+  %(open)s, %(sensitive)s, %(identifying)s, %(restricted)s, %(flags)s, 1)
+ON CONFLICT (project_id, xml_form_id, root_instance_id) DO NOTHING
+"""
+_VERSION = """
+INSERT INTO submission_version (project_id, xml_form_id, instance_id, submission_id, deprecated_id, form_origin,
+  form_version, received_at, app_user_id, user_id, device_id, digest, raw)
+VALUES (%(project)s, %(form)s, %(instance)s, %(id)s, %(deprecated)s, %(origin)s,
+  %(version)s, %(received_at)s, %(app_user)s, %(user)s, %(device)s, %(digest)s, %(raw)s)
+ON CONFLICT DO NOTHING RETURNING 1
+"""
+_AUDIT = """
+INSERT INTO audit (project_id, id, xid, at, actor_kind, actor_id, verb, subject_kind, subject_id, detail, mac)
+VALUES (%(project)s, %(a_id)s, pg_current_xact_id(), %(a_at)s, %(a_kind)s, %(a_actor)s, %(a_verb)s, 'submission',
+  %(id)s, %(a_detail)s, %(a_mac)s)
+"""
+_KEY = """
+INSERT INTO record_key (project_id, record_id, kind, version, wrapped)
+VALUES (%(project)s, %(id)s, 'wrapped', %(key_version)s, %(wrapped)s)
+"""
+_INSERT_REST = f"WITH v AS ({_VERSION}), a AS ({_AUDIT}) SELECT count(*) FROM v"
+_INSERT_REST_WITH_KEY = f"WITH v AS ({_VERSION}), a AS ({_AUDIT}), k AS ({_KEY}) SELECT count(*) FROM v"
+_REPLACE = """
+UPDATE submission SET instance_id = %(instance)s, form_origin = %(origin)s, form_version = %(version)s,
+  review_state = 'edited', event_date = %(event_date)s, event_text = %(event_text)s, updated_at = %(received_at)s,
+  open = %(open)s, sensitive = %(sensitive)s, identifying = %(identifying)s, restricted = %(restricted)s,
+  flags = %(flags)s, row_version = row_version + 1
+WHERE project_id = %(project)s AND id = %(id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A version that is stored already."""
+
+    submission_id: UUID
+    digest: bytes
+
+
+def insert_submission(arrival: Arrival, *, root: str, state: str) -> bool:
+    """The submission's own row, under a new key. False when the root instance is here already."""
+    arrival.key, arrival.wrapped = arrival.store.keyring.new_record(arrival.project, arrival.submission_id)
+    with arrival.tx.connection.cursor() as cursor:
+        cursor.execute(_INSERT_SUBMISSION, _facts(arrival) | answer_columns(arrival) | {"root": root, "state": state})
+        if cursor.rowcount == 1:
+            return True
+    arrival.key = None
+    return False
+
+
+def insert_version(arrival: Arrival, verb: str, *, with_key: bool = False) -> None:
+    """The version's row with its raw XML, and the audit event. Raises InstanceConflict or EditConflict."""
+    instance = arrival.instance
+    event = Event(verb, "submission", arrival.submission_id, {"form": arrival.version.xml_form_id})
+    row = row_of(arrival.store.keyring, arrival.actor, event, now=arrival.delivery.received_at)
+    facts = _facts(arrival) | {
+        "deprecated": instance.deprecated_id,
+        "digest": arrival.digest,
+        "raw": arrival.open_key().encrypt(f"raw:{instance.instance_id}", arrival.delivery.xml),
+        "a_id": row["id"],
+        "a_at": row["at"],
+        "a_kind": row["actor_kind"],
+        "a_actor": row["actor_id"],
+        "a_verb": row["verb"],
+        "a_detail": Jsonb(row["detail"]),
+        "a_mac": row["mac"],
+        "key_version": arrival.store.keyring.version,
+        "wrapped": arrival.wrapped,
+    }
+    with arrival.tx.connection.cursor() as cursor:
+        cursor.execute(_INSERT_REST_WITH_KEY if with_key else _INSERT_REST, facts)
+        if cursor.fetchone()[0] != 1:
+            raise EditConflict() if instance.deprecated_id else InstanceConflict()
+
+
+def replace_answers(arrival: Arrival) -> None:
+    """The delivery's answers become those of the submission, which goes back to review."""
+    _run(arrival, _REPLACE, answer_columns(arrival))
+
+
+def answer_columns(arrival: Arrival) -> dict[str, Any]:
+    """The delivery's answers as they lie in a row: open ones plain, the rest a ciphertext a class; and the day."""
+    answers, key = arrival.read(), arrival.open_key()
+    classes = answers.by_privacy(arrival.version.schema, arrival.version.undeclared)
+    event = event_of(arrival)
+    path = arrival.version.event_path
+    shown = path is None or arrival.version.schema.privacy_of(path, arrival.version.undeclared) is Privacy.OPEN
+    columns: dict[str, Any] = {
+        "open": Jsonb(classes.get(Privacy.OPEN) or {}),
+        "flags": Jsonb(answers.flags),
+        "event_date": event.date,
+        "event_text": event.text if shown else None,
+    }
+    for privacy in (Privacy.SENSITIVE, Privacy.IDENTIFYING, Privacy.RESTRICTED):
+        values = classes.get(privacy)
+        columns[privacy.value] = key.encrypt(privacy.value, _json(values)) if values else None
+    return columns
+
+
+def version_of(arrival: Arrival, instance_id: str) -> Known | None:
+    row = _one(
+        arrival,
+        "SELECT submission_id, digest FROM submission_version"
+        " WHERE project_id = %(project)s AND xml_form_id = %(form)s AND instance_id = %(wanted)s",
+        {"wanted": instance_id},
+    )
+    return Known(row[0], bytes(row[1])) if row else None
+
+
+def submission_by_root(arrival: Arrival, instance_id: str) -> UUID | None:
+    row = _one(
+        arrival,
+        "SELECT id FROM submission"
+        " WHERE project_id = %(project)s AND xml_form_id = %(form)s AND root_instance_id = %(wanted)s FOR UPDATE",
+        {"wanted": instance_id},
+    )
+    return row[0] if row else None
+
+
+def submission_holding(arrival: Arrival, instance_id: str) -> UUID | None:
+    """The submission of which this instance is a version, or the original that has not arrived yet."""
+    known = version_of(arrival, instance_id)
+    return known.submission_id if known else submission_by_root(arrival, instance_id)
+
+
+def edited_already(arrival: Arrival, deprecated_id: str) -> bool:
+    return (
+        _one(
+            arrival,
+            "SELECT 1 FROM submission_version"
+            " WHERE project_id = %(project)s AND xml_form_id = %(form)s AND deprecated_id = %(wanted)s",
+            {"wanted": deprecated_id},
+        )
+        is not None
+    )
+
+
+def set_root(arrival: Arrival, instance_id: str) -> None:
+    _run(
+        arrival,
+        "UPDATE submission SET root_instance_id = %(root)s WHERE project_id = %(project)s AND id = %(id)s",
+        {"root": instance_id},
+    )
+
+
+def lock_edits(arrival: Arrival) -> None:
+    """One edit of a form at a time, until the transaction ends."""
+    _one(
+        arrival,
+        "SELECT pg_advisory_xact_lock(hashtextextended(%(project)s::text || %(form)s, 7426105))",
+        {},
+    )
+
+
+def _facts(arrival: Arrival) -> dict[str, Any]:
+    delivery, version = arrival.delivery, arrival.version
+    return {
+        "project": arrival.project,
+        "id": arrival.submission_id,
+        "form": version.xml_form_id,
+        "instance": arrival.instance.instance_id,
+        "origin": version.origin,
+        "version": version.version,
+        "received_at": delivery.received_at,
+        "app_user": delivery.app_user_id,
+        "user": delivery.user_id,
+        "device": delivery.device_id,
+    }
+
+
+def _run(arrival: Arrival, statement: str, more: dict[str, Any]) -> None:
+    with arrival.tx.connection.cursor() as cursor:
+        cursor.execute(statement, _facts(arrival) | more)
+
+
+def _one(arrival: Arrival, statement: str, more: dict[str, Any]) -> tuple | None:
+    with arrival.tx.connection.cursor() as cursor:
+        cursor.execute(statement, _facts(arrival) | more)
+        return cursor.fetchone()
+
+
+def _json(values: dict) -> bytes:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
