@@ -71,7 +71,7 @@ def read_instance(xml: bytes) -> Instance:
         raise InstanceIdMissing()
     if not form_id:
         raise FormIdMissing()
-    version = (root.get("version") or "").strip()
+    version = safe.version_of(root)
     deprecated_id = meta.get("deprecatedID")
     for what, text in (("instanceID", instance_id), ("deprecatedID", deprecated_id or ""), ("form id", form_id),
                        ("form version", version)):

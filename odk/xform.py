@@ -60,7 +60,7 @@ def read_xform(xml: bytes) -> FormSchema:
     fields = _Fields(read_binds(model), body, texts, secondary, read_actions(document)).of(root)
     title = next((one.text for one in named(document, "title") if one.text), "")
     return FormSchema(
-        form_id=form_id, version=(root.get("version") or "").strip(), title=title.strip() or form_id,
+        form_id=form_id, version=safe.version_of(root), title=title.strip() or form_id,
         root=local(root.tag), languages=tuple(texts.languages), default_language=texts.default, fields=fields,
         choices=_choices(fields, body, texts, secondary), entities=_entities(root, fields),
         media=_media(fields, body, texts, secondary),

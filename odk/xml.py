@@ -87,6 +87,11 @@ def parse(xml: bytes) -> etree._Element:
     return root
 
 
+def version_of(root: etree._Element) -> str:
+    """The form's version that a root element says, with or without the OpenRosa prefix; "" for none."""
+    return (root.get("version") or root.get("{http://openrosa.org/xforms}version") or "").strip()
+
+
 def local(name: str) -> str:
     """The name of an element or attribute without its namespace."""
     return name.rpartition("}")[2] if name[0] == "{" else name
