@@ -7,9 +7,13 @@ from pythainlp.util import bahttext
 
 from namjai.languages import NBSP, date_words, money, thai_digits
 
-_ONES = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-         "seventeen eighteen nineteen").split()
-_TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)
+_TENS = (
+    "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
+)
 _SCALES = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (10**3, "thousand"), (10**2, "hundred"))
 # bahttext takes a float: beyond this a satang could be lost.
 LARGEST = 10**14
@@ -37,7 +41,7 @@ def english_number(number: int) -> str:
     if number < 20:
         return _ONES[number]
     tens, one = divmod(number, 10)
-    return _TENS[tens] + (f"-{_ONES[one]}" if one else "")
+    return _TENS[tens - 2] + (f"-{_ONES[one]}" if one else "")
 
 
 def amount_in_digits(satang: int, language: str) -> str:

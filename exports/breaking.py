@@ -9,8 +9,9 @@ import re
 import unicodedata
 
 from icu4py.breakers import LineBreaker
-from markupsafe import escape
+from markupsafe import Markup, escape
 
+_HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 NEEDS_BREAKS = ("my", "km", "lo")
 # Pango would break inside these, and a reader would stumble.
 _COMPOUNDS = re.compile("สถานศึกษา|สถานพยาบาล|โรงพยาบาล|คณะกรรมการ|ชุดนักเรียน|ใบรับเงิน|ลายมือชื่อ|ผู้ดูแล")
@@ -18,6 +19,9 @@ _NUMBER_AND_UNIT = re.compile("(?:ที่ )?[๐-๙]+ [ก-๎]{1,12}(?=[ <]|
 _TEXT = re.compile(r"[^<>&;]+(?![^<]*>)")
 _LAST = re.compile("([^<>\ue000\ue001]+)(</(?:p|li)>)")
 _ARABIC_NUMBER = re.compile(r"(?<![A-Za-z0-9\-/.@:])\d+(?:[.,:]\d+)*(?![A-Za-z0-9\-@])")
+_DIGIT_GROUPS = re.compile("[0-9๐-๙]+(?:[ -][0-9๐-๙]+)+")
+_NUMBER_AFTER = re.compile("(?<=[ก-๎]) (?=[๐-๙])")
+_UNIT_AFTER = re.compile("(?<=[๐-๙]) (?=(?:บาท|วัน|สัปดาห์|เดือน|ปี|คน|ครั้ง|ชุด|ฉบับ|งวด)(?: |$))")
 _SHORTEST_END = 14
 
 
@@ -25,7 +29,7 @@ def plain(value: str) -> str:
     """A value as it may be printed: composed, on one line, without characters that hide or that stop the layout."""
     text = unicodedata.normalize("NFC", str(value)).replace("\u2011", "-").replace("\n", " ").replace("\t", " ")
     # Line breaks are ours to set, directions and private marks nobody's; U+200D belongs to some names.
-    return "".join(c for c in text if c == "\u200d" or unicodedata.category(c) not in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp"))
+    return "".join(c for c in text if c == "\u200d" or unicodedata.category(c) not in _HIDDEN)
 
 
 def thai_numbers(text: str) -> str:
@@ -38,11 +42,19 @@ def keep(html: str) -> str:
     return f'<span class="keep">{html}</span>'
 
 
-def held(value: str, whole: bool, language: str, before: str = "") -> str:
-    """A value as HTML, escaped. `whole`: no break inside a word; words joined by U+00A0 stay together anyway."""
-    first, *rest = plain(value).split(" ")
-    return " ".join(keep(str(escape(word))) if (whole and len(word) <= 40) or "\u00a0" in word
-                    else breakable(str(escape(word)), language) for word in (before + first, *rest))
+def held(value: str, whole: bool, language: str, before: str = "", longest: int = 60) -> str:
+    """A value as HTML, escaped. `whole`: no break inside a word; what U+00A0 joins stays together anyway.
+
+    A word of more than `longest` letters may break all the same: it would run off the paper.
+    """
+    text = plain(value) if whole or language != "th" else _join_numbers(plain(value))
+    first, *rest = text.split(" ")
+    return " ".join(_held_word(word, whole, language, longest) for word in (before + first, *rest))
+
+
+def together(text: str) -> Markup:
+    """Text as HTML, escaped; groups of digits such as a telephone number stay on one line."""
+    return Markup(_DIGIT_GROUPS.sub(lambda m: keep(m[0]), str(escape(text))))  # noqa: S704 - escaped first
 
 
 def breakable(html: str, language: str) -> str:
@@ -59,6 +71,16 @@ def running_text(html: str, language: str) -> str:
 def readable(html: str) -> str:
     """SARA AM in its two parts, after the tone mark's place: so it survives being read back from the PDF."""
     return re.sub("([\u0e48-\u0e4b]?)\u0e33", "\u0e4d\\1\u0e32", html)
+
+
+def _held_word(word: str, whole: bool, language: str, longest: int) -> str:
+    html = str(escape(word))
+    long = sum(not unicodedata.combining(c) and unicodedata.category(c) != "Mn" for c in word) > longest
+    return keep(html) if (whole or "\u00a0" in word) and not long else breakable(html, language)
+
+
+def _join_numbers(text: str) -> str:
+    return _UNIT_AFTER.sub("\u00a0", _NUMBER_AFTER.sub("\u00a0", text))
 
 
 def _add_breaks(html: str, language: str) -> str:

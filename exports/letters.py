@@ -13,7 +13,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from weasyprint import CSS, HTML, Attachment, Document
+from weasyprint import CSS, HTML, Attachment
+from weasyprint.document import Document, Page
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
@@ -26,6 +27,7 @@ __all__ = ["TEMPLATE_VERSION", "LetterData", "Organisation", "Window", "render_l
 TEMPLATE_VERSION = template_version()
 _WINDOW_ENDS = 66.3  # mm from the top of the sheet
 _WINDOW_LINES = 5
+_CUT = 207.0  # mm; the second fold lies at 210
 _MM = 25.4 / 96
 # One letter at a time in a process: the font configuration and the log below are shared.
 _PRINTING = threading.Lock()
@@ -33,13 +35,19 @@ _PRINTING = threading.Lock()
 
 class LetterAddressTooLong(Problem):
     code, http_status = "letter-address-too-long", 422
-    en = "The safe address of letter {number} does not fit the envelope's window: five lines at most. Shorten it, then print again."
+    en = (
+        "The safe address of letter {number} does not fit the envelope's window: five lines at most. Shorten it, "
+        "then print again."
+    )
     th = "ที่อยู่ที่ปลอดภัยของหนังสือ {number} ยาวเกินช่องซองจดหมาย: ไม่เกินห้าบรรทัด ย่อแล้วพิมพ์อีกครั้ง"
 
 
 class LetterTooLong(Problem):
     code, http_status = "letter-too-long", 422
-    en = "The text of letter {number} does not fit its one page. Shorten the wording or the conditions, then print again."
+    en = (
+        "The text of letter {number} does not fit its one page. Shorten the wording or the conditions, then print "
+        "again."
+    )
     th = "ข้อความของหนังสือ {number} ยาวเกินหนึ่งหน้า ย่อข้อความหรือเงื่อนไข แล้วพิมพ์อีกครั้ง"
 
 
@@ -64,14 +72,21 @@ def _laid_out(data: LetterData) -> Document:
         page = HTML(string=page_html(data, tight=tight), url_fetcher=_Assets(), base_url="asset:")
         document = page.render(stylesheets=[styles], font_config=fonts)
         _refuse_long_address(document, data)
-        if len(document.pages) == wanted:
+        if len(document.pages) == wanted and _above_the_cut(document.pages[-1]):
             return document
     raise LetterTooLong(number=data.number)
 
 
+def _above_the_cut(page: Page) -> bool:
+    """Whether the team's part of the receipt ends above the line where it is cut."""
+    end = page.anchors.get("receipt-end")
+    return end is None or end[1] * _MM < _CUT
+
+
 def _refuse_long_address(document: Document, data: LetterData) -> None:
     end = document.pages[0].anchors.get("window-end")
-    if len([line for line in data.window.lines if line.strip()]) > _WINDOW_LINES or (end and end[1] * _MM > _WINDOW_ENDS):
+    lines = [line for line in data.window.lines if line.strip()]
+    if len(lines) > _WINDOW_LINES or (end and end[1] * _MM > _WINDOW_ENDS):
         raise LetterAddressTooLong(number=data.number)
 
 

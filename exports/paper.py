@@ -15,8 +15,8 @@ from fontTools.ttLib import TTFont, TTLibError
 from markupsafe import Markup
 
 from exports.amounts import letter_date
-from exports.breaking import plain, readable
-from exports.pouring import Text, poured, spoken, values_of
+from exports.breaking import plain, readable, together
+from exports.pouring import Text, poured, values_of
 from namjai.problems import Problem
 from namjai.settings import FONTS, ROOT
 from odk.letter import LetterData
@@ -39,20 +39,32 @@ _TAG = re.compile(r"<style.*?</style>|<svg.*?</svg>|<[^>]*>", re.S)
 
 class LetterAssetMissing(Problem):
     code, http_status = "letter-asset-missing", 500
-    en = "The letter was not printed: {name} is missing or cannot be read. Run the set-up again (make run), or put the file back, then print again."
+    en = (
+        "The letter was not printed: {name} is missing or cannot be read. Run the set-up again (make run), or put "
+        "the file back, then print again."
+    )
     th = "ยังไม่ได้พิมพ์จดหมาย: ไม่มี {name} หรืออ่านไม่ได้ ติดตั้งใหม่ (make run) หรือนำไฟล์กลับมา แล้วพิมพ์อีกครั้ง"
 
 
 class LetterGlyphMissing(Problem):
     code, http_status = "letter-glyph-missing", 422
-    en = "The letter was not printed: none of its fonts has the character {character}. Write that word with other letters, then print again."
+    en = (
+        "The letter was not printed: none of its fonts has the character {character}. Write that word with other "
+        "letters, then print again."
+    )
     th = "ยังไม่ได้พิมพ์จดหมาย: ไม่มีแบบอักษรสำหรับอักขระ {character} เขียนคำนั้นด้วยอักษรอื่น แล้วพิมพ์อีกครั้ง"
 
 
 class LetterWordingDraft(Problem):
     code, http_status = "letter-wording-draft", 422
-    en = "The wording in {language} is a draft that no second reader has checked, so letter {number} was not printed. Have it checked, take out “draft: yes”, then print again."
-    th = "ข้อความภาษา {language} ยังเป็นร่าง ไม่มีผู้ตรวจทาน จึงยังไม่พิมพ์หนังสือ {number} ให้ผู้อื่นตรวจ เอา “draft: yes” ออก แล้วพิมพ์อีกครั้ง"
+    en = (
+        "The wording in {language} is a draft that no second reader has checked, so letter {number} was not printed. "
+        "Have it checked, take out “draft: yes”, then print again."
+    )
+    th = (
+        "ข้อความภาษา {language} ยังเป็นร่าง ไม่มีผู้ตรวจทาน จึงยังไม่พิมพ์หนังสือ {number} ให้ผู้อื่นตรวจ เอา "
+        "“draft: yes” ออก แล้วพิมพ์อีกครั้ง"
+    )
 
 
 class LetterNumberSeries(Problem):
@@ -63,12 +75,16 @@ class LetterNumberSeries(Problem):
 
 class LetterLanguageUnknown(Problem):
     code, http_status = "letter-language-unknown", 422
-    en = "There is no wording for letter {number} in the language “{language}”. Choose another language, or add the wording file."
+    en = (
+        "There is no wording for letter {number} in the language “{language}”. Choose another language, or add the "
+        "wording file."
+    )
     th = "ไม่มีข้อความของหนังสือ {number} ในภาษา “{language}” เลือกภาษาอื่น หรือเพิ่มไฟล์ข้อความ"
 
 
 _JINJA = jinja2.Environment(loader=jinja2.FileSystemLoader(PAPER), autoescape=True, undefined=jinja2.StrictUndefined,
                             trim_blocks=True, lstrip_blocks=True)
+_JINJA.filters["together"] = together
 
 
 def page_html(data: LetterData, *, tight: bool = False) -> str:
@@ -81,9 +97,11 @@ def page_html(data: LetterData, *, tight: bool = False) -> str:
     first, *others = (_text(data, language) for language in data.languages)
     beside = others[0] if others else None
     if beside and len(first.blocks) != len(beside.blocks):
-        raise WordingPairsDiffer(first=data.languages[0], second=data.languages[1], one=len(first.blocks), other=len(beside.blocks))
+        one, other = len(first.blocks), len(beside.blocks)
+        raise WordingPairsDiffer(first=data.languages[0], second=data.languages[1], one=one, other=other)
     html = readable(_JINJA.get_template("grant.html").render(
-        l=data, lang=data.languages[0], tight=tight, text=first, beside=beside, pairs=list(zip(first.blocks, beside.blocks, strict=True)) if beside else (),
+        l=data, lang=data.languages[0], tight=tight, text=first, beside=beside,
+        pairs=list(zip(first.blocks, beside.blocks, strict=True)) if beside else (),
         receipt=_receipt(data), qr=_qr(data.verify_url), address=_address(data), **_own_words(data)))
     _refuse_missing_glyphs(html)
     return html
@@ -155,7 +173,9 @@ def _address(data: LetterData) -> list[str]:
 
 def _qr(url: str) -> Markup | None:
     # The only HTML here that is not escaped: segno draws it from the URL, which stands in it as black and white only.
-    return Markup(segno.make(url, error="m").svg_inline(border=4, omitsize=True, dark="#000")) if url else None  # noqa: S704
+    if not url:
+        return None
+    return Markup(segno.make(url, error="m").svg_inline(border=4, omitsize=True, dark="#000"))  # noqa: S704
 
 
 def _refuse_mixed_series(data: LetterData) -> None:

@@ -39,7 +39,7 @@ def spoken(language: str) -> str:
 
 
 def values_of(data: LetterData, language: str) -> dict[str, str]:
-    """Every placeholder's text (empty: "") in `language`: what was frozen, and what the paper writes itself from the facts."""
+    """Every placeholder's text (empty: "") in `language`: what was frozen, and what the paper makes of the facts."""
     ours = spoken(language)
     made = {"number": data.printed_number, "date": letter_date(dt.date.fromisoformat(data.date), ours)}
     made |= {name: in_words(text, ours, name) for name, text in data.dates.items() if text}
@@ -67,21 +67,27 @@ def poured(text: str, data: LetterData, language: str, name: str) -> Text:
     values = values_of(data, language)
     wording = read_wording(text, file=f"{name}.{language}.md", language=language, extra=values.keys())
     chosen = choose(wording, values)
+    # Half a page's width holds shorter words.
+    longest = 60 if len(data.languages) == 1 else 28
+
+    def fill(html: str) -> Markup:
+        return _pour(html, values, language, longest)
+
     return Text(
-        head={key: _pour(str(escape(chosen.head.get(key, ""))), values, language) for key in HEAD_KEYS},
-        html=_pour(chosen.html, values, language),
-        blocks=tuple(_pour(block, values, language) for block in chosen.blocks),
+        head={key: fill(str(escape(chosen.head.get(key, "")))) for key in HEAD_KEYS},
+        html=fill(chosen.html),
+        blocks=tuple(fill(block) for block in chosen.blocks),
         draft=wording.draft,
     )
 
 
-def _pour(html: str, values: dict[str, str], language: str) -> Markup:
+def _pour(html: str, values: dict[str, str], language: str, longest: int) -> Markup:
     def one(match: re.Match[str]) -> str:
         before, value = match[1] or "", plain(values[match[2]])
         if before and value.startswith(_DAY):
             value = value.removeprefix(_DAY).lstrip(f"{NBSP} ")
         whole = match[2] in PLACEHOLDERS and PLACEHOLDERS[match[2]].whole
-        return held(value, bool(before) or whole, language, before.replace(" ", NBSP))
+        return held(value, bool(before) or whole, language, before.replace(" ", NBSP), longest)
 
     return Markup(_POUR.sub(one, running_text(html, language)))  # noqa: S704 - escaped in `held` and by Markdown
 

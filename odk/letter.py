@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from namjai.languages import thai_digits, year_words
+from odk.programme import Letterhead
 
 FORMAT = 1
 _TRIAL = {"th": "ทดลอง {number}/{year}", "en": "TRIAL {number}/{year}"}
@@ -25,6 +26,15 @@ class Organisation:
     signatory: Mapping[str, str] = field(default_factory=dict)
     signatory_role: Mapping[str, str] = field(default_factory=dict)
     ask: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, letterhead: Letterhead) -> Organisation:
+        """The organisation that [letterhead] of program.toml describes."""
+        name, signatory, role, ask = (
+            {language: text for language, text in words._asdict().items() if text}
+            for words in (letterhead.organisation, letterhead.signatory, letterhead.signatory_role, letterhead.ask))
+        contact = {language: tuple(lines) for language, lines in letterhead.contact.items()}
+        return cls(name=name, contact=contact, signatory=signatory, signatory_role=role, ask=ask)
 
 
 @dataclass(frozen=True, slots=True)

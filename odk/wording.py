@@ -13,6 +13,16 @@ from markdown_it import MarkdownIt
 
 from namjai.languages import Words
 from namjai.problems import Problem
+from odk.findings import Finding, nearest
+from odk.wording_problems import (
+    PlaceholderBroken,
+    PlaceholderEmpty,
+    PlaceholderUnknown,
+    WordingBoldOpen,
+    WordingEmpty,
+    WordingHeadBroken,
+    WordingPairsDiffer,
+)
 
 HEAD_KEYS = ("subject", "dear", "reference", "enclosed", "close", "draft")
 # Private-use characters mark where a value will stand, so that Markdown and escaping leave it alone.
@@ -23,6 +33,7 @@ BLOCK = re.compile(r"<p>.*?</p>|<li>.*?</li>", re.S)
 _FIELD = re.compile(r"\(\(([a-z][a-z0-9_]*)(\?\?(.*?))?\)\)(?!\)\))")
 _ALONE = re.compile(r"(?:[-*]|\d+\.)?\s*" + _FIELD.pattern)
 _BOLD = re.compile(r"\*\*(?=\S)([^<>]+?)(?<=\S)\*\*")
+_NOTHING_BOLD = re.compile(r"\*\*\s*\*\*")
 _THAI_ITEM = re.compile(r"^(\s*)([๐-๙]+)\.(?=\s)", re.M)
 _ARABIC = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
 # Paragraphs and lists only: links, pictures, code, headings and HTML stay the characters they are.
@@ -60,64 +71,22 @@ PLACEHOLDERS: dict[str, Placeholder] = {
     "term": Placeholder(Words("the period or school term", "ช่วงเวลาหรือภาคเรียน"), free=True),
     "school": Placeholder(Words("the school", "สถานศึกษา"), whole=True),
     "place": Placeholder(Words("a hospital, shop or other place", "โรงพยาบาล ร้าน หรือสถานที่อื่น"), whole=True),
-    "payment": Placeholder(Words("how it is paid, as a verb: “pay it in cash”", "วิธีจ่าย เป็นคำกริยา: มอบเป็นเงินสด"), free=True),
+    "payment": Placeholder(Words("how it is paid, as a verb: “pay it in cash”", "วิธีจ่าย เป็นคำกริยา: มอบเป็นเงินสด"),
+                           free=True),
     "condition": Placeholder(Words("one more condition", "เงื่อนไขเพิ่มเติม"), free=True),
     "condition_2": Placeholder(Words("a second further condition", "เงื่อนไขเพิ่มเติมข้อที่สอง"), free=True),
     "note": Placeholder(Words("a remark for this reader", "ข้อความถึงผู้รับ"), free=True),
 }
 
 
-class WordingHeadBroken(Problem):
-    code, http_status = "letter-wording-head", 422
-    en = "{file}, line {line}: the head is not right. It stands between two lines of ---, has a subject, and only: subject, dear, reference, enclosed, close, draft."
-    th = "{file} บรรทัด {line}: ส่วนหัวไม่ถูกต้อง ต้องอยู่ระหว่างบรรทัด --- สองบรรทัด มี subject และใช้ได้เฉพาะ subject, dear, reference, enclosed, close, draft"
-
-
-class WordingEmpty(Problem):
-    code, http_status = "letter-wording-empty", 422
-    en = "{file}: there is no text below the head. Write what the letter says."
-    th = "{file}: ไม่มีข้อความใต้ส่วนหัว เขียนเนื้อความของจดหมาย"
-
-
-class WordingBoldOpen(Problem):
-    code, http_status = "letter-wording-bold", 422
-    en = "{file}, line {line}: ** opens bold text and does not close it. Put ** at both ends, in one paragraph."
-    th = "{file} บรรทัด {line}: มี ** เปิดตัวหนาแต่ไม่มีปิด ใส่ ** ทั้งหน้าและหลังในย่อหน้าเดียวกัน"
-
-
-class WordingPairsDiffer(Problem):
-    code, http_status = "letter-wording-pairs", 422
-    en = "The letter in {first} has {one} paragraphs and list items, in {second} {other}. Make them the same, so that each stands beside its translation."
-    th = "จดหมายภาษา {first} มี {one} ย่อหน้าและข้อ แต่ภาษา {second} มี {other} แก้ให้เท่ากัน เพื่อให้แต่ละข้ออยู่คู่กับคำแปล"
-
-
-class PlaceholderBroken(Problem):
-    code, http_status = "letter-placeholder-broken", 422
-    en = "{file}, line {line}: a placeholder is not closed, holds another, or has a name of other letters. Write ((name)) or ((name??text)), the name in small Latin letters."
-    th = "{file} บรรทัด {line}: ช่องแทนค่าไม่ปิด ซ้อนกัน หรือชื่อใช้อักษรอื่น เขียน ((name)) หรือ ((name??ข้อความ)) โดยชื่อเป็นอักษรละตินตัวเล็ก"
-
-
-class PlaceholderUnknown(Problem):
-    code, http_status = "letter-placeholder-unknown", 422
-    en = "{file}, line {line}: (({name})) is not on the list of placeholders. Correct its name, or take it out. Nothing was printed."
-    th = "{file} บรรทัด {line}: ไม่มีช่องแทนค่าชื่อ (({name})) แก้ชื่อหรือเอาออก ยังไม่มีการพิมพ์"
-
-
-class PlaceholderEmpty(Problem):
-    code, http_status = "letter-placeholder-empty", 422
-    en = "{file}: (({name})) has no value in this letter. Fill it in, or make it optional in the wording: (({name}??text)). Nothing was printed."
-    th = "{file}: ช่อง (({name})) ไม่มีค่าในจดหมายนี้ กรอกให้ครบ หรือทำให้เว้นได้ในข้อความ: (({name}??ข้อความ)) ยังไม่มีการพิมพ์"
-
-
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """One wording file, read: `head` by key, the Markdown `body`, and where the body begins (for messages)."""
+    """One wording file, read: `head` by key and the Markdown `body`."""
 
     file: str
     language: str
     head: Mapping[str, str]
     body: str
-    body_line: int
 
     @property
     def draft(self) -> bool:
@@ -159,9 +128,15 @@ def read_wording(text: str, *, file: str, language: str, extra: Collection[str] 
     return _split(text, file, language)
 
 
-def check_wording(text: str, *, file: str, extra: Collection[str] = ()) -> list[Problem]:
-    """Everything that is wrong with a wording file, each Problem with `file` and `line` in its facts."""
-    return list(_problems(text, file, extra))
+def check_wording(text: str, *, file: str, extra: Collection[str] = ()) -> list[Finding]:
+    """Everything that is wrong with a wording file, and a note when it is still a draft."""
+    findings = [_finding(problem, extra) for problem in _problems(text, file, extra)]
+    if not findings and _split(text, file, "").draft:
+        findings.append(Finding(
+            file=file, severity="note", code="letter-wording-draft",
+            en="This is a draft: it prints on trial only. Take out “draft: yes” when a second reader has checked it.",
+            th="ยังเป็นร่าง พิมพ์ได้เฉพาะในระบบทดลอง เมื่อมีผู้ตรวจทานแล้วให้เอา “draft: yes” ออก"))
+    return findings
 
 
 def check_pair(first: Wording, second: Wording) -> list[Problem]:
@@ -175,7 +150,8 @@ def check_pair(first: Wording, second: Wording) -> list[Problem]:
 def choose(wording: Wording, values: Mapping[str, str]) -> Chosen:
     """Decide what stays, then make Markdown HTML. Raises PlaceholderEmpty for a needed value that is empty."""
     head = {key: _decide(text, wording, values) for key, text in wording.head.items() if key != "draft"}
-    return Chosen(head={key: text for key, text in head.items() if text}, html=_render(_decide(wording.body, wording, values)))
+    body = _render(_decide(wording.body, wording, values))
+    return Chosen(head={key: text for key, text in head.items() if text}, html=body)
 
 
 def _decide(text: str, wording: Wording, values: Mapping[str, str]) -> str:
@@ -195,7 +171,7 @@ def _decide(text: str, wording: Wording, values: Mapping[str, str]) -> str:
     for line in text.splitlines():
         alone = _ALONE.fullmatch(line.strip())
         if not (alone and not alone[2] and not there(alone)):
-            lines.append(_FIELD.sub(one, line))
+            lines.append(_NOTHING_BOLD.sub("", _FIELD.sub(one, line)))
     return "\n".join(lines)
 
 
@@ -209,31 +185,41 @@ def _list_from(count: int, item: str) -> str:
     return f'<ol style="counter-reset: list-item {count - 1}">{item}</ol>'
 
 
+def _finding(problem: Problem, extra: Collection[str]) -> Finding:
+    file, line = problem.facts["file"], problem.facts.get("line")
+    meant = nearest(problem.facts.get("name", ""), [*PLACEHOLDERS, *extra])
+    texts = {}
+    for language, word, hint in (("en", "line", " Did you mean (({}))?"), ("th", "บรรทัด", " หมายถึง (({})) หรือไม่")):
+        # The place stands in the finding; the sentence begins after it.
+        said = problem.text(language).split(f"{word} {line}: " if line else f"{file}: ", 1)[-1]
+        texts[language] = said[:1].upper() + said[1:] + (hint.format(meant) if meant else "")
+    return Finding(file=str(file), severity="error", code=problem.code, row=line, **texts)
+
+
 def _split(text: str, file: str, language: str) -> Wording:
-    text = _clean(text)
-    _, head, body = text.split("---\n", 2)
-    pairs = (line.split(":", 1) for line in head.splitlines() if line.strip())
-    return Wording(
-        file=file, language=language, head={key.strip(): value.strip() for key, value in pairs},
-        body=_THAI_ITEM.sub(lambda m: f"{m[1]}{m[2].translate(_ARABIC)}.", body), body_line=head.count("\n") + 3,
-    )
+    lines = _clean(text).split("\n")
+    end = lines.index("---", 1)
+    pairs = (line.split(":", 1) for line in lines[1:end] if line)
+    body = _THAI_ITEM.sub(lambda m: f"{m[1]}{m[2].translate(_ARABIC)}.", "\n".join(lines[end + 1:]))
+    return Wording(file=file, language=language, head={key.strip(): value.strip() for key, value in pairs}, body=body)
 
 
 def _clean(text: str) -> str:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub("[\ue000-\uf8ff]", "", text)
+    text = re.sub("[\ue000-\uf8ff]", "", text)
+    return "\n".join(line.rstrip() for line in text.split("\n"))
 
 
 def _problems(text: str, file: str, extra: Collection[str]) -> Iterator[Problem]:
-    text = _clean(text)
-    lines = text.split("\n")
-    ends = [n for n, line in enumerate(lines) if line.strip() == "---" and line == "---"][:2]
+    lines = _clean(text).split("\n")
+    ends = [n for n, line in enumerate(lines) if line == "---"][:2]
     if len(ends) < 2 or ends[0] != 0:
         yield WordingHeadBroken(file=file, line=1)
         return
     head = lines[1:ends[1]]
     for number, line in enumerate(head, 2):
-        if line.strip() and line.split(":", 1)[0].strip() not in HEAD_KEYS or line.strip() and ":" not in line:
+        key, colon, _ = line.partition(":")
+        if line.strip() and (not colon or key.strip() not in HEAD_KEYS):
             yield WordingHeadBroken(file=file, line=number)
     if not any(line.startswith("subject:") and line.split(":", 1)[1].strip() for line in head):
         yield WordingHeadBroken(file=file, line=1)
@@ -254,6 +240,12 @@ def _placeholder_problems(line: str, number: int, file: str, extra: Collection[s
 
 
 def _bold_problems(lines: list[str], start: int, file: str) -> Iterator[Problem]:
-    for number, line in enumerate(lines[start:], start + 1):
-        if "**" in _BOLD.sub("", line):
-            yield WordingBoldOpen(file=file, line=number)
+    paragraph, begins = "", start
+    for number, line in enumerate([*lines[start:], ""], start + 1):
+        if line:
+            paragraph, begins = f"{paragraph}\n{line}", begins if paragraph else number
+        elif "**" in _BOLD.sub("", paragraph):
+            yield WordingBoldOpen(file=file, line=begins)
+            paragraph = ""
+        else:
+            paragraph = ""
