@@ -25,7 +25,7 @@ _TYPES = {"integer": "int", "float": "decimal", "double": "decimal", "datetime":
 
 def language_code(name: str) -> str:
     """"English (en)" -> "en", "ไทย (th)" -> "th", "default" -> ""; a name without a code stays as it is."""
-    coded = _LANGUAGE_CODE.search(name)
+    coded = _LANGUAGE_CODE.search(name[-40:])
     return coded[1].lower() if coded else _LANGUAGE_NAMES.get(name.strip().lower(), name.strip())
 
 

@@ -13,8 +13,8 @@ from namjai.problems import Problem
 
 LARGEST = 10 * 1024 * 1024
 DEEPEST = 64
-# Ten megabytes of "<a/>" would be two and a half million elements and hundreds of megabytes of memory;
-# the largest real submissions have some tens of thousands.
+# Ten megabytes of "<a/>" would be two and a half million elements and hundreds of megabytes of memory, and so would
+# as many attributes; the largest real submissions have some tens of thousands.
 MOST_TAGS = 400_000
 
 # Supersets of ASCII: in these (and in UTF-16) a DOCTYPE cannot be spelled other than in plain bytes.
@@ -66,7 +66,7 @@ def parse(xml: bytes) -> etree._Element:
 
     Raises XmlBroken, XmlEncoding, XmlDtd, XmlTooDeep or XmlTooLarge, and nothing else, whatever the bytes are.
     """
-    if len(xml) > LARGEST or xml.count(b"<") > MOST_TAGS:
+    if len(xml) > LARGEST or xml.count(b"<") > MOST_TAGS or xml.count(b"=") > MOST_TAGS:
         raise XmlTooLarge(limit=LARGEST // 1024 // 1024, tags=MOST_TAGS)
     _check_encoding(xml)
     if any(mark in xml for mark in _DOCTYPES):

@@ -98,6 +98,11 @@ def test_millions_of_small_tags_are_refused_before_they_fill_the_memory():
         read_instance(submission("<a/>" * 2_000_000))
 
 
+def test_so_are_millions_of_attributes():
+    with pytest.raises(safe.XmlTooLarge):
+        read_instance(submission("<a " + " ".join(f'a{n:x}=""' for n in range(500_000)) + "/>"))
+
+
 def test_a_long_but_honest_submission_is_read(form):
     read = read_answers(read_instance(submission("<r><b>1</b></r>" * 20_000 + f"<a>{'x' * 5_000_000}</a>")), form)
     assert read.repeats == {"r": 20_000}

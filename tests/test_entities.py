@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 
 import pytest
 from hypothesis import given
@@ -153,6 +154,21 @@ def test_an_action_that_cannot_be_done_is_kept_with_its_problem(many, entity, pr
 def test_an_entity_where_the_form_declares_none_is_marked(many):
     action, = actions(f'<home><meta><entity dataset="grants" create="1" id="{FAH}"><label>x</label></entity></meta></home>', many)
     assert (action.problem, action.key, action.data) == ("undeclared", "home", {})
+
+
+def test_a_second_entity_in_one_place_is_kept_and_marked(many):
+    entity = f'<entity dataset="survivors" update="1" id="{FAH}" baseVersion="1"/>'
+    assert [one.problem for one in actions("<given>x</given>", many, entity * 3)] == [None, "repeated", "repeated"]
+
+
+def test_thousands_of_rows_take_no_more_time_each(many):
+    row = f'<goals><need>x</need><meta><entity dataset="goals" create="1" id="{FAH}"><label>x</label></entity></meta></goals>'
+    instance = read_instance(submission(row * 20_000))
+    began = time.perf_counter()
+    found = entity_actions(instance, many)
+    assert time.perf_counter() - began < 5
+    assert found[-1].key == "goals[20000]"
+    assert found[-1].data == {"need": "x"}
 
 
 def test_an_answer_named_entity_is_no_entity(many):
