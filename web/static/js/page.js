@@ -1,0 +1,85 @@
+// Small comforts of every page: filters that send themselves, menus that close, toasts that go, names that hide again.
+"use strict";
+
+// A filter sends itself when a choice changes; its button stays for those without JavaScript.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-auto]");
+  if (form && event.target.matches("select, input[type=checkbox], input[type=radio]")) form.requestSubmit();
+});
+
+document.addEventListener("click", (event) => {
+  for (const open of document.querySelectorAll("details.nj-drop[open]")) {
+    if (!open.contains(event.target)) open.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const open of document.querySelectorAll("details.nj-drop[open]")) {
+    open.open = false;
+    open.querySelector("summary").focus();
+  }
+  if (location.hash === "#more") location.hash = "#main";
+});
+
+// On a phone the lower panels of a case begin closed; on a desk everything is open.
+const narrow = window.matchMedia("(max-width: 47.98rem)");
+const fold = () => {
+  for (const panel of document.querySelectorAll("details.nj-fold")) {
+    if (panel.dataset.kept !== "open") panel.open = !narrow.matches;
+  }
+};
+fold();
+narrow.addEventListener("change", fold);
+const openTarget = () => {
+  const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
+  const panel = target && target.closest("details.nj-fold");
+  if (panel) panel.open = true;
+};
+window.addEventListener("hashchange", openTarget);
+openTarget();
+
+// A revealed value hides itself: the clock starts when it is on the screen.
+const hide = (shown) => {
+  const link = shown.querySelector("[data-hide]");
+  if (shown.masked) shown.replaceWith(shown.masked);
+  else if (link) location.replace(link.href);
+};
+const countDown = (shown) => {
+  const clock = shown.querySelector("[data-countdown]");
+  const end = Date.now() + Number(shown.dataset.reveal) * 1000;
+  const tick = () => {
+    const left = Math.max(0, Math.ceil((end - Date.now()) / 1000));
+    clock.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    if (!shown.isConnected) return;
+    if (left === 0) hide(shown);
+    else setTimeout(tick, 250);
+  };
+  tick();
+};
+document.querySelectorAll("[data-reveal]").forEach(countDown);
+document.addEventListener("nj:revealed", (event) => countDown(event.target));
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-hide]");
+  const shown = link && link.closest("[data-reveal]");
+  if (shown && shown.masked) {
+    event.preventDefault();
+    const masked = shown.masked;
+    hide(shown);
+    const again = masked.querySelector("a");
+    if (again) again.focus();
+  }
+});
+// A page that the browser kept must not show a name again.
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted && document.querySelector("[data-reveal]")) location.reload();
+});
+
+// After a decision the eye and the screen reader begin at the new heading.
+if (document.querySelector(".nj-toast")) {
+  const heading = document.querySelector("main h1");
+  if (heading) {
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+  }
+}
