@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,9 +27,10 @@ from urllib.parse import quote
 
 import psycopg
 
-from store.postgres_places import Binaries, Places, PostgresNotStarted, run_as_owner, settle
+from store.postgres_places import SOCKET_NAME, Binaries, Places, PostgresNotStarted, run_as_owner, settle
 
 LOGIN = DATABASE = "namjai"
+PORT = 5432  # a part of the socket's name, nothing more
 PATIENCE = 60.0  # seconds for a start, recovery after a crash included, and for a stop
 UNREACHABLE = 10.0  # seconds after which a living server without a socket is started anew
 
@@ -37,6 +39,7 @@ UNREACHABLE = 10.0  # seconds after which a living server without a socket is st
 SETTINGS = """\
 # Written by Namjai at each start of the server; changes are lost.
 listen_addresses = ''
+port = {port}
 unix_socket_directories = '"{socket_dir}"'
 unix_socket_permissions = 0700
 max_connections = 60
@@ -88,22 +91,26 @@ class EmbeddedPostgres:
         PostgresNotStarted, PostgresNotYours, PostgresVersionMissing.
         """
         data_dir = Path(os.path.abspath(data_dir))
-        binaries, places = settle(data_dir)
-        with _alone(places):
-            share = _open(places.run / "postgres.users.lock")
-            fcntl.flock(share, fcntl.LOCK_SH)
-            try:
-                _make_cluster(binaries, places)
-                _bring_up(binaries, places, settings or {})
-            except BaseException:
-                os.close(share)
-                raise
+        try:
+            binaries, places = settle(data_dir)
+            with _alone(places):
+                share = _open(places.run / "postgres.users.lock")
+                fcntl.flock(share, fcntl.LOCK_SH)
+                try:
+                    _make_cluster(binaries, places)
+                    _bring_up(binaries, places, settings or {})
+                except BaseException:
+                    os.close(share)
+                    raise
+        except OSError as error:  # a full or read-only disk
+            raise PostgresNotStarted(reason=error.strerror or "the disk", log=data_dir / "run") from error
         return cls(places, share)
 
     @property
     def url(self) -> str:
         """For SQLAlchemy."""
-        return f"postgresql+psycopg://{LOGIN}@/{DATABASE}?host={quote(str(self.places.socket_dir), safe='/')}"
+        host = quote(str(self.places.socket_dir), safe="/")
+        return f"postgresql+psycopg://{LOGIN}@/{DATABASE}?host={host}&port={PORT}"
 
     @property
     def dsn(self) -> str:
@@ -166,7 +173,7 @@ def _bring_up(binaries: Binaries, places: Places, settings: Mapping[str, str]) -
         reason = _why_it_does_not_answer(places)
         if not reason:
             return
-        if time.monotonic() > begun + UNREACHABLE and not (places.socket_dir / ".s.PGSQL.5432").exists():
+        if time.monotonic() > begun + UNREACHABLE and not (places.socket_dir / SOCKET_NAME).exists():
             _stop_server(places)  # it lives, but somebody swept its socket away
         time.sleep(0.05)
     raise PostgresNotStarted(reason=reason, log=places.log)
@@ -174,11 +181,13 @@ def _bring_up(binaries: Binaries, places: Places, settings: Mapping[str, str]) -
 
 def _launch(binaries: Binaries, places: Places, settings: Mapping[str, str], alive: int) -> None:
     """Start the server, which inherits the lock. Nothing of an older one lives, or the lock would not be ours."""
-    (places.data / "postmaster.pid").unlink(missing_ok=True)
+    # PostgreSQL would ask whether the old pid is alive: it may be a stranger's now, or that of a zombie.
+    for left in (places.data / "postmaster.pid", places.socket_dir / f"{SOCKET_NAME}.lock"):
+        left.unlink(missing_ok=True)
     socket_dir = str(places.socket_dir).replace('"', '""').replace("'", "''")
     conf = places.data / "namjai.conf"
     more = "".join(f"{name} = {value}\n" for name, value in settings.items())
-    conf.write_text(SETTINGS.format(socket_dir=socket_dir) + more)
+    conf.write_text(SETTINGS.format(socket_dir=socket_dir, port=PORT) + more)
     os.chown(conf, places.uid, -1)
     if places.log.exists() and places.log.stat().st_size > 5_000_000:
         places.log.replace(places.log.with_suffix(".log.1"))
@@ -257,14 +266,15 @@ def _lock_if_free(path: Path) -> int | None:
 
 
 def _dsn(places: Places, database: str) -> str:
-    return psycopg.conninfo.make_conninfo(host=str(places.socket_dir), user=LOGIN, dbname=database)
+    # The port is said, because PGPORT may be meant for another server.
+    return psycopg.conninfo.make_conninfo(host=str(places.socket_dir), port=PORT, user=LOGIN, dbname=database)
 
 
 def _reason_in(log: Path) -> str:
-    """The newest line of PostgreSQL that says what is wrong."""
+    """What PostgreSQL said last is wrong. A bad setting is told before the file that it stands in."""
     lines = log.read_text(errors="replace").splitlines()[-20:]
-    wrong = [line for line in lines if "FATAL" in line or "PANIC" in line]
-    return _last_line("\n".join(wrong or lines))
+    said = [found[1] for line in lines if (found := re.search(r"(?:LOG|FATAL|PANIC): +(.+)", line))]
+    return "; ".join(said[-2:]) or _last_line("\n".join(lines))
 
 
 def _last_line(text: str) -> str:
