@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from namjai.languages import sort_key
-from store.tables import cases, entity, list_field, list_row
+from store.tables import cases, entity, entity_list, list_field, list_row
 from store.tables.entities import DATE_SLOTS, NUMBER_SLOTS, TEXT_SLOTS
 
 _LONGEST = 200
@@ -19,7 +19,11 @@ _SLOTS = (*TEXT_SLOTS, *NUMBER_SLOTS, *DATE_SLOTS)
 def write(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> None:
     """Bring an entity's row up to date; nothing is written where nothing changed."""
     stored = tx.execute(
-        sa.select(entity.c.label, entity.c.data, entity.c.case_id, entity.c.deleted_at, cases.c.worker, cases.c.team)
+        sa.select(
+            entity.c.label, entity.c.data, entity.c.case_id, entity.c.deleted_at,
+            cases.c.worker, cases.c.team, cases.c.stage, entity_list.c.is_case_list, entity_list.c.roles,
+        )
+        .join(entity_list, sa.and_(entity_list.c.project_id == entity.c.project_id, entity_list.c.name == entity.c.list))
         .outerjoin(cases, sa.and_(cases.c.project_id == entity.c.project_id, cases.c.id == entity.c.case_id))
         .where(entity.c.project_id == project, entity.c.list == list_name, entity.c.uuid == uuid)
     ).one()
@@ -27,6 +31,9 @@ def write(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> None:
     if stored.deleted_at:
         tx.execute(list_row.delete().where(*where))
         return
+    data = dict(stored.data)
+    if stored.is_case_list and stored.stage and "stage" in stored.roles:
+        data[stored.roles["stage"]] = stored.stage
     fields = tx.execute(
         sa.select(list_field.c.property, list_field.c.slot).where(
             list_field.c.project_id == project, list_field.c.list == list_name
@@ -34,7 +41,7 @@ def write(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> None:
     ).all()
     row = {
         "case_id": stored.case_id, "worker": stored.worker, "team": stored.team, "sort": sort_key(stored.label)[:_LONGEST],
-    } | slots({field.slot: stored.data.get(field.property) for field in fields})
+    } | slots({field.slot: data.get(field.property) for field in fields})
     statement = insert(list_row).values(project_id=project, list=list_name, id=uuid, **row)
     tx.execute(
         statement.on_conflict_do_update(

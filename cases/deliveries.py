@@ -1,0 +1,90 @@
+"""Taking a delivery: receive it, then let the programme's rules follow. Door, sync, import and replay all come here.
+
+A rule that fails never blocks a submission: it runs in a savepoint, and its failure waits in an inbox.
+"""
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from cases import grants, stages
+from cases.projects import programme_of
+from namjai.problems import Problem
+from odk.instance import read_instance
+from store.actor import Actor
+from store.keys import new_id
+from store.opening import Store
+from store.tables import rule_failure
+from submissions import quarantine
+from submissions.delivery import Changes, Delivery
+from submissions.problems import DeliveryRefused
+from submissions.receive import receive
+
+RULES = {"stage": stages.apply_changes, "grant": grants.apply_changes}
+# What reading an instance may say; all of it is kept in quarantine, except what is too large to keep.
+_READING = ("xml-", "instance-", "form-id-")
+_NOT_KEPT = ("xml-too-large", "too-large", "storage-full", "database-unreachable")
+
+
+def take(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) -> Changes:
+    """Receive a delivery and apply the programme's rules to what it changed, in the caller's transaction.
+
+    Raises what `receive` raises; the caller then rolls back and calls `refuse`.
+    """
+    changes = receive(tx, store, actor, delivery)
+    if changes.current and (changes.entities or changes.cases):
+        programme = programme_of(tx, actor.project)
+        if programme is not None:
+            for name, rule in RULES.items():
+                _guarded(tx, store, actor, changes, name, rule, programme)
+    return changes
+
+
+def is_kept(problem: Problem) -> bool:
+    """Whether a delivery with this problem goes to quarantine."""
+    return isinstance(problem, DeliveryRefused) or (
+        problem.code.startswith(_READING) and problem.code not in _NOT_KEPT
+    )
+
+
+def refuse(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery, problem: Problem) -> UUID:
+    """Keep a refused delivery in quarantine. Gives the item's id."""
+    try:
+        instance = read_instance(delivery.xml)
+        named = quarantine.Named(instance.form_id, instance.instance_id)
+    except Problem:
+        named = quarantine.Named()
+    return quarantine.keep(tx, store, actor, delivery, problem, named)
+
+
+def replay(tx: sa.Connection, store: Store, actor: Actor, item: UUID) -> Changes:
+    """Take a quarantined delivery again. Raises what is still wrong with it; then it stays in quarantine."""
+    delivery = quarantine.delivery_of(tx, store, actor.project, item)
+    changes = take(tx, store, actor, delivery)
+    quarantine.settle(tx, store, actor, item, "replayed", dt.datetime.now(dt.UTC))
+    return changes
+
+
+def _guarded(tx: sa.Connection, store: Store, actor: Actor, changes: Changes, name: str, rule, programme) -> None:
+    try:
+        with tx.begin_nested():
+            rule(tx, store, actor, changes, programme)
+    except sa.exc.DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        _failed(tx, changes, name, "database", {"state": getattr(error.orig, "sqlstate", None) or ""})
+    except Problem as problem:
+        _failed(tx, changes, name, problem.code, {key: str(value)[:100] for key, value in problem.facts.items()})
+    except (ValueError, KeyError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        _failed(tx, changes, name, "rule-broken", {"kind": type(error).__name__})
+
+
+def _failed(tx: sa.Connection, changes: Changes, name: str, problem: str, facts: dict[str, str]) -> None:
+    tx.execute(
+        rule_failure.insert().values(
+            project_id=changes.project, id=new_id(), rule=name, submission_id=changes.submission_id, problem=problem,
+            facts=facts, at=dt.datetime.now(dt.UTC),
+        )
+    )
