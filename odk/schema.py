@@ -23,6 +23,9 @@ class Privacy(StrEnum):
     RESTRICTED = "restricted"
 
 
+_RANKS = {one: rank for rank, one in enumerate(Privacy)}
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One node of the form: a question, a group, something calculated.
@@ -33,7 +36,8 @@ class Field:
     Labels and hints are keyed by language code, "" where the form names no language; "${name}" stands for an answer.
     `choices` names a list of the schema, `from_file` the file (without ending) that the choices come from,
     `media` what a file question takes: image, audio, video, file. `repeats` are the repeats around it, outermost first.
-    `preload` is what the tablet fills in by itself: start, end, today, deviceid, username.
+    `preload` is what the tablet fills in by itself: start, end, today, deviceid, username. `sources` are the answers
+    that it is calculated from, where it declares no privacy of its own.
     """
 
     path: str
@@ -50,6 +54,7 @@ class Field:
     required: bool = False
     repeats: tuple[str, ...] = ()
     preload: str | None = None
+    sources: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -119,11 +124,11 @@ class FormSchema:
 
     @cached_property
     def _strict(self) -> dict[str, Privacy]:
-        return {one.path: _privacy(one, by_type=False) for one in self.fields}
+        return _worked_out(self, by_type=False)
 
     @cached_property
     def _by_type(self) -> dict[str, Privacy]:
-        return {one.path: _privacy(one, by_type=True) for one in self.fields}
+        return _worked_out(self, by_type=True)
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict for JSONB; defaults are left out."""
@@ -133,7 +138,7 @@ class FormSchema:
     def from_json(cls, data: Mapping[str, Any]) -> FormSchema:
         """The schema that `to_json` wrote."""
         given = dict(data)
-        given["fields"] = tuple(Field(**_tuples(one, "repeats")) for one in given.get("fields", ()))
+        given["fields"] = tuple(Field(**_tuples(one, "repeats", "sources")) for one in given.get("fields", ()))
         given["entities"] = tuple(
             EntityDeclaration(**{**one, "saves": tuple((p, q) for p, q in one.get("saves", ()))})
             for one in given.get("entities", ()))
@@ -157,6 +162,22 @@ def _privacy(one: Field, *, by_type: bool) -> Privacy:
     if one.save_to:
         return Privacy.OPEN
     return Privacy.OPEN if by_type and one.type in _BY_TYPE_OPEN else Privacy.SENSITIVE
+
+
+def _worked_out(schema: FormSchema, *, by_type: bool) -> dict[str, Privacy]:
+    classes = {one.path: _privacy(one, by_type=by_type) for one in schema.fields}
+    # A calculation that declares nothing is at least as private as what it is made of. Once round is not enough where
+    # calculations are made of calculations; each round settles at least one, and classes only ever rise.
+    made = [one for one in schema.fields if one.sources]
+    changing = True
+    while changing:
+        changing = False
+        for one in made:
+            strictest = max((classes[one.path], *(classes[path] for path in one.sources if path in classes)),
+                            key=_RANKS.__getitem__)
+            changing = changing or strictest is not classes[one.path]
+            classes[one.path] = strictest
+    return classes
 
 
 def _plain(thing: Any) -> dict[str, Any]:

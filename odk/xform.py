@@ -29,6 +29,8 @@ from odk.xform_parts import (
     read_actions,
     read_binds,
     read_secondary,
+    read_values,
+    sources_of,
     words_of,
 )
 from odk.xform_problems import FormIdMissing, XFormUnreadable
@@ -57,7 +59,8 @@ def read_xform(xml: bytes) -> FormSchema:
     texts = Texts.of(model)
     body = Body.of(next(named(document, "body"), None), texts)
     secondary = read_secondary(model)
-    fields = _Fields(read_binds(model), body, texts, secondary, read_actions(document)).of(root)
+    fields = _Fields(read_binds(model), body, texts, secondary, read_actions(document), read_values(document),
+                     local(root.tag)).of(root)
     title = next((one.text for one in named(document, "title") if one.text), "")
     return FormSchema(
         form_id=form_id, version=safe.version_of(root), title=title.strip() or form_id,
@@ -86,6 +89,8 @@ class _Fields:
     texts: Texts
     secondary: dict[str, Secondary]
     actions: dict[str, str]
+    values: dict[str, str]
+    root: str
 
     def of(self, root: etree._Element) -> tuple[Field, ...]:
         # A repeat stands twice, as template and as first row: the first of a path counts.
@@ -140,6 +145,9 @@ class _Fields:
         if bind is not None:
             made = replace(made, required=bind.says("required") == "true()", preload=_preload(bind),
                            save_to=bind.says(ENTITIES + "saveto") or None)
+        if made.privacy is None and kind in ("calculation", "metadata"):
+            expression = f"{bind.says('calculate') if bind else ''} {self.values.get(path, '')}"
+            made = replace(made, sources=sources_of(expression, path, self.root))
         if control is not None:
             made = replace(made, labels=control.labels, hints=control.hints, appearance=control.appearance)
             if made.type in _SELECTS:
@@ -240,7 +248,8 @@ def _media(fields: tuple[Field, ...], body: Body, texts: Texts, secondary: dict[
     """Every file that a tablet must have beside the form, once, in order."""
     files = [*texts.media, *(one.file for one in secondary.values() if one.file)]
     for one in fields:
-        if one.type in _SELECTS and body.controls[one.path].element.get("query"):
+        control = body.controls.get(one.path)
+        if control is not None and control.element.get("query"):
             files.append("itemsets.csv")
         searched = _SEARCH.search(one.appearance)
         if searched:

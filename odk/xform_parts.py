@@ -18,6 +18,10 @@ MEDIA = re.compile(r"jr://(?:images|audio|video|file|file-csv)/(.+)")
 INSTANCE = re.compile(r"""instance\(\s*['"]([^'"]+)['"]\s*\)""")
 _ITEXT = re.compile(r"""jr:itext\(\s*['"](.*)['"]\s*\)""")
 _PREDICATE = re.compile(r"\[[^\]]*\]")
+# Names by what they are not: the vowels of Thai and its neighbours are no word characters to `re`.
+_STEP = r"""[^\s./()\[\]'"=<>!+*,|@$][^\s/()\[\]'"=<>!+*,|@$]*"""
+_STEPS = f"{_STEP}(?:/{_STEP})*"
+_REFERENCE = re.compile(rf"(?P<up>(?:\.\./)+)(?P<relative>{_STEPS})|(?<![\w)\]./])/(?P<absolute>{_STEPS})")
 _LANGUAGE_CODE = re.compile(r"\(\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9]+)*)\s*\)\s*$")
 _LANGUAGE_NAMES = {"default": "", "english": "en", "thai": "th", "ไทย": "th", "ภาษาไทย": "th"}
 _TYPES = {"integer": "int", "float": "decimal", "double": "decimal", "datetime": "dateTime", "select one": "select1"}
@@ -168,6 +172,28 @@ def read_binds(model: etree._Element) -> dict[str, Bind]:
         ref = bind.get("nodeset") or bind.get("ref") or ""
         binds.setdefault(path_of(ref), Bind(_TYPES.get(kind.lower(), kind), dict(bind.attrib)))
     return binds
+
+
+def read_values(document: etree._Element) -> dict[str, str]:
+    """What <setvalue> puts into nodes: path -> expressions."""
+    values: dict[str, str] = {}
+    for one in named(document, "setvalue"):
+        path = path_of(one.get("ref") or "")
+        values[path] = f"{values.get(path, '')} {one.get('value') or ''}"
+    return values
+
+
+def sources_of(expression: str, path: str, root: str) -> tuple[str, ...]:
+    """The paths that an XPath expression of the node at `path` reads, absolute or relative, in order."""
+    found: dict[str, None] = {}
+    for reference in _REFERENCE.finditer(_PREDICATE.sub("", expression)):
+        steps = [step.rpartition(":")[2] for step in (reference["relative"] or reference["absolute"]).split("/")]
+        if reference["up"]:
+            steps = path.split("/")[:-(len(reference["up"]) // 3)] + steps
+        elif steps.pop(0) != root:
+            continue
+        found["/".join(steps)] = None
+    return tuple(found)
 
 
 def read_actions(document: etree._Element) -> dict[str, str]:

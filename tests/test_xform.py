@@ -1,14 +1,18 @@
 """What Namjai understands of a form: compiled by pyxform, recorded from Central and Kobo, or written by hand."""
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
-from odk_files import RECORDINGS, recorded, schema_of, xform_of
+from lxml import etree
+from odk_files import RECORDINGS, recorded, schema_of, submission, xform_of
 
+from namjai.problems import Problem
+from odk.instance import read_answers, read_instance
 from odk.schema import EntityDeclaration, FormSchema, Privacy
 from odk.xform import FormIdMissing, XFormUnreadable, read_xform
-from odk.xform_parts import language_code
+from odk.xform_parts import language_code, sources_of
 
 VISIT = """
 | survey |
@@ -332,3 +336,82 @@ def test_xml_that_is_no_form_is_refused_with_what_is_missing(xml):
 def test_a_form_without_an_id_is_refused():
     with pytest.raises(FormIdMissing):
         read_xform(xform_of(VISIT).replace(b'<data id="visit"', b"<data"))
+
+
+MADE_OF = """
+| survey |
+| | type | name | label | bind::namjai:privacy | calculation | bind::type | trigger |
+| | text | given | Given | identifying | | | |
+| | date | born | Born | | | | |
+| | text | said | Said | restricted | | | |
+| | calculate | letters | | | string-length(${given}) | int | |
+| | calculate | twice | | | ${letters} * 2 | int | |
+| | calculate | year | | | ${born} | date | |
+| | calculate | told | | open | ${said} | | |
+| | calculate | copied | | | ${said} | int | ${born} |
+| | calculate | listed | | | instance('given')/root/item[name = 'x']/given | int | |
+| | begin_repeat | kin | Kin | | | | |
+| | text | who | Who | restricted | | | |
+| | calculate | mark | | | concat(${who}, ${given}) | int | |
+| | end_repeat | | | | | | |
+| | csv-external | given_list | | | | | |
+| settings |
+| | form_id | version | namespaces | instance_name |
+| | made | 1 | namjai="https://namjai.org/xforms" | concat('x ', ${given}) |
+"""
+
+
+def test_a_calculation_is_as_private_as_what_it_is_made_of():
+    schema = schema_of(MADE_OF)
+    classes = schema.privacies("by_type")
+    assert classes["letters"] == classes["twice"] == classes["meta/instanceName"] == Privacy.IDENTIFYING
+    assert classes["kin/mark"] == classes["copied"] == Privacy.RESTRICTED
+    assert classes["year"] == classes["listed"] == Privacy.OPEN
+    assert classes["told"] == Privacy.OPEN, "what the form declares counts"
+    assert schema.privacy_of("kin[3]/mark", "strict") is Privacy.RESTRICTED
+    assert FormSchema.from_json(json.loads(json.dumps(schema.to_json()))).privacies("by_type") == classes
+
+
+@pytest.mark.parametrize(("expression", "sources"), [
+    (" /data/a/b  + ../c", ("a/b", "g/c")), ("../../d/e", ("d/e",)), ("concat(/data/a, ' /', /other/b)", ("a",)),
+    ("instance('x')/root/item[name= /data/a ]/data/b", ()), ("current()/../c", ("g/c",)), ("1 div 2", ()), (". > 3", ()),
+    ("/data/orx:meta/orx:instanceID", ("meta/instanceID",)), ("/data/ชื่อ", ("ชื่อ",)),
+])
+def test_what_an_expression_reads_is_found(expression, sources):
+    assert sources_of(expression, "g/x", "data") == sources
+
+
+def test_a_form_damaged_anywhere_is_read_or_refused_and_never_worse():
+    whole = etree.fromstring(xform_of(VISIT))
+    for place, _ in enumerate(list(whole.iter())):
+        for damage in (_taken_out, _emptied, _bare, _doubled):
+            damaged = copy.deepcopy(whole)
+            node = list(damaged.iter())[place]
+            damage(node)
+            try:
+                schema = read_xform(etree.tostring(damaged))
+            except Problem:
+                continue
+            assert FormSchema.from_json(schema.to_json()) == schema
+            assert read_answers(read_instance(submission("<who>x</who><people><relation>y</relation></people>")), schema)
+
+
+def _taken_out(node) -> None:
+    if node.getparent() is not None:
+        node.getparent().remove(node)
+
+
+def _emptied(node) -> None:
+    node.text = None
+    for child in list(node):
+        node.remove(child)
+
+
+def _bare(node) -> None:
+    for name in list(node.attrib):
+        del node.attrib[name]
+
+
+def _doubled(node) -> None:
+    if node.getparent() is not None:
+        node.addnext(copy.deepcopy(node))
