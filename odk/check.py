@@ -3,6 +3,7 @@
 Knows how program.toml, spreadsheets, wording and media must fit together. Knows no database: what is installed is
 what `read_folder` returns.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,11 @@ from odk.wording import Wording, check_wording, read_wording
 from odk.xlsform import Compiled, try_xlsform
 
 FORM_ENDINGS = (".xlsx", ".xls", ".xml")
+# Placeholders that the decision and the letterhead give; all others come from a question.
+FILLED_BY_NAMJAI = frozenset(
+    "number date amount amount_words organisation signatory signatory_role ask request_number request_date "
+    "recipient payee payee_id kind pay_by return_by condition condition_2 note".split()
+)
 _LARGEST_MEDIUM = 50 * 1024 * 1024
 
 
@@ -42,8 +48,15 @@ def check(path: Path, *, validate: bool = True) -> list[Finding]:
     if path.is_dir():
         return list(read_folder(path, validate=validate).findings)
     if not path.is_file():
-        return [Finding(path.name, "error", "file-missing", "There is no such file or folder. Correct the path.",
-                        "ไม่มีไฟล์หรือโฟลเดอร์นี้ แก้เส้นทาง")]
+        return [
+            Finding(
+                path.name,
+                "error",
+                "file-missing",
+                "There is no such file or folder. Correct the path.",
+                "ไม่มีไฟล์หรือโฟลเดอร์นี้ แก้เส้นทาง",
+            )
+        ]
     return try_xlsform(path, validate=validate)[1]
 
 
@@ -91,13 +104,27 @@ def _forms(path: Path, validate: bool, programme: Programme | None) -> tuple[dic
             continue
         if compiled.form_id in forms:
             other = forms[compiled.form_id].file
-            findings.append(Finding(
-                one.name, "error", "form-double", f"{other} has the same form_id, {compiled.form_id}. Give each form its own.",
-                f"{other} ใช้ form_id เดียวกันคือ {compiled.form_id} แต่ละแบบฟอร์มต้องมี form_id ของตนเอง", sheet="settings"))
+            findings.append(
+                Finding(
+                    one.name,
+                    "error",
+                    "form-double",
+                    f"{other} has the same form_id, {compiled.form_id}. Give each form its own.",
+                    f"{other} ใช้ form_id เดียวกันคือ {compiled.form_id} แต่ละแบบฟอร์มต้องมี form_id ของตนเอง",
+                    sheet="settings",
+                )
+            )
         forms[compiled.form_id] = compiled
     if not forms and not findings:
-        findings.append(Finding(path.name, "error", "forms-missing", "There is no form in this folder. Put the .xlsx files beside program.toml.",
-                                "ไม่มีแบบฟอร์มในโฟลเดอร์นี้ วางไฟล์ .xlsx ไว้ข้าง program.toml"))
+        findings.append(
+            Finding(
+                path.name,
+                "error",
+                "forms-missing",
+                "There is no form in this folder. Put the .xlsx files beside program.toml.",
+                "ไม่มีแบบฟอร์มในโฟลเดอร์นี้ วางไฟล์ .xlsx ไว้ข้าง program.toml",
+            )
+        )
     return forms, findings
 
 
@@ -111,16 +138,40 @@ def _wordings(path: Path, programme: Programme | None) -> tuple[dict[str, str], 
         try:
             text = one.read_text("utf-8-sig")
         except UnicodeDecodeError:
-            findings.append(Finding(name, "error", "file-encoding", "This file is not saved as UTF-8. Save it as UTF-8.",
-                                    "ไฟล์ไม่ได้บันทึกเป็น UTF-8 โปรดบันทึกใหม่"))
+            findings.append(
+                Finding(
+                    name,
+                    "error",
+                    "file-encoding",
+                    "This file is not saved as UTF-8. Save it as UTF-8.",
+                    "ไฟล์ไม่ได้บันทึกเป็น UTF-8 โปรดบันทึกใหม่",
+                )
+            )
             continue
-        extra = set(programme.letter_fields) if programme else set()
-        for problem in check_wording(text, file=name, extra=extra):
-            line = problem.facts.get("line")
-            findings.append(Finding(name, "error", problem.code, problem.text("en"), problem.text("th"),
-                                    row=line if isinstance(line, int) else None))
+        findings += _worded(name, text, programme)
         texts[one.stem] = text
     return texts, findings
+
+
+def _worded(name: str, text: str, programme: Programme | None) -> Iterator[Finding]:
+    """What is wrong with one wording file, by line; and placeholders that nothing would ever fill."""
+    fields = set(programme.letter_fields) if programme else set()
+    problems = check_wording(text, file=name, extra=fields)
+    for problem in problems:
+        line = problem.facts.get("line")
+        row = line if isinstance(line, int) else None
+        yield Finding(name, "error", problem.code, problem.text("en"), problem.text("th"), row=row)
+    if problems or programme is None:
+        return
+    wording = read_wording(text, file=name, language="", extra=fields)
+    for one in sorted(wording.names - wording.optional - FILLED_BY_NAMJAI - fields):
+        yield Finding(
+            name,
+            "error",
+            "placeholder-unfilled",
+            f"Nothing fills (({one})). Name its question in [letter_fields] of program.toml, or make it optional.",
+            f"ไม่มีสิ่งใดเติม (({one})) ระบุคำถามใน [letter_fields] ของ program.toml หรือทำให้เว้นได้",
+        )
 
 
 def _media(forms: Mapping[str, Compiled], media: Mapping[str, Path]) -> Iterator[Finding]:
@@ -130,19 +181,34 @@ def _media(forms: Mapping[str, Compiled], media: Mapping[str, Path]) -> Iterator
         for name in form.media:
             beside = name in media or (name == "itemsets.csv" and form.itemsets is not None)
             if not beside and name.rpartition(".")[0] not in lists:
-                yield Finding(form.file, "error", "media-missing",
-                              f"The form asks for {name}, which is neither in the folder media nor a list that a form writes. Add it.",
-                              f"แบบฟอร์มต้องใช้ {name} แต่ไม่มีในโฟลเดอร์ media และไม่ใช่รายชื่อที่แบบฟอร์มใดบันทึก โปรดเพิ่ม", sheet="survey")
+                yield Finding(
+                    form.file,
+                    "error",
+                    "media-missing",
+                    f"The form asks for {name}, which is neither in the folder media nor a list of any form. Add it.",
+                    f"แบบฟอร์มต้องใช้ {name} แต่ไม่มีในโฟลเดอร์ media และไม่ใช่รายชื่อที่แบบฟอร์มใดบันทึก โปรดเพิ่ม",
+                    sheet="survey",
+                )
     for name, path in media.items():
         if path.stat().st_size > _LARGEST_MEDIUM:
-            yield Finding(f"media/{name}", "error", "media-large", "This file is larger than 50 MB, too much for a tablet. Make it smaller.",
-                          "ไฟล์ใหญ่กว่า 50 MB ใหญ่เกินไปสำหรับแท็บเล็ต โปรดลดขนาด")
+            yield Finding(
+                f"media/{name}",
+                "error",
+                "media-large",
+                "This file is larger than 50 MB, too much for a tablet. Make it smaller.",
+                "ไฟล์ใหญ่กว่า 50 MB ใหญ่เกินไปสำหรับแท็บเล็ต โปรดลดขนาด",
+            )
 
 
 def with_choice_labels(programme: Programme, schemas: Mapping[str, FormSchema]) -> Programme:
     """The programme with the words of every column's choices, in English and Thai, from the forms that save them."""
-    return replace(programme, lists={name: replace(rule, columns=tuple(_labelled(one, rule, programme, schemas) for one in rule.columns))
-                                     for name, rule in programme.lists.items()})
+    return replace(
+        programme,
+        lists={
+            name: replace(rule, columns=tuple(_labelled(one, rule, programme, schemas) for one in rule.columns))
+            for name, rule in programme.lists.items()
+        },
+    )
 
 
 def _labelled(column: Column, rule: ListRule, programme: Programme, schemas: Mapping[str, FormSchema]) -> Column:
@@ -154,7 +220,10 @@ def _labelled(column: Column, rule: ListRule, programme: Programme, schemas: Map
     for schema in schemas.values():
         for name in _choice_lists(column, rule, schema):
             for value, words in schema.choices.get(name, {}).items():
-                en, th = (words.get(language) or words.get("") or next(iter(words.values()), value) for language in ("en", "th"))
+                en, th = (
+                    words.get(language) or words.get("") or next(iter(words.values()), value)
+                    for language in ("en", "th")
+                )
                 labels.setdefault(value, Words(en, th))
     return replace(column, labels=labels)
 

@@ -1,4 +1,5 @@
 """What is wrong, or could be better, in a form or a programme: one finding a place. Knows no file format."""
+
 from __future__ import annotations
 
 import difflib

@@ -3,6 +3,7 @@
 Knows what program.toml can say and how that lies in the database as JSON. Knows no spreadsheet and no case; whether
 it fits the forms beside it is asked in `odk/check.py`.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ from namjai.languages import Words
 from namjai.problems import Problem
 from odk.findings import Finding, has_errors
 from odk.records import built, plain
+from odk.toml_table import NO_WORDS
 
 FILE = "program.toml"
-NO_WORDS = Words("", "")
+PLAIN_NUMBER = Words("{number}/{year}", "{number}/{year}")
+
 COLUMN_KINDS = ("text", "number", "date", "choice")
 TIMELINE_KINDS = ("visits", "care", "legal", "money", "changes")
 MOST_SLOTS = {"t": 12, "n": 6, "d": 6}
@@ -24,9 +27,12 @@ _SLOT_OF = {"text": "t", "choice": "t", "number": "n", "date": "d"}
 
 # What people call things, where a programme does not say otherwise.
 DEFAULT_WORDS: Mapping[str, Words] = {
-    "case": Words("case", "เคส"), "cases": Words("cases", "เคส"),
-    "survivor": Words("person", "ผู้รับบริการ"), "survivors": Words("people", "ผู้รับบริการ"),
-    "grant": Words("grant", "เงินช่วยเหลือ"), "grants": Words("grants", "เงินช่วยเหลือ"),
+    "case": Words("case", "เคส"),
+    "cases": Words("cases", "เคส"),
+    "survivor": Words("person", "ผู้รับบริการ"),
+    "survivors": Words("people", "ผู้รับบริการ"),
+    "grant": Words("grant", "เงินช่วยเหลือ"),
+    "grants": Words("grants", "เงินช่วยเหลือ"),
     "fund": Words("fund", "กองทุน"),
 }
 
@@ -40,8 +46,9 @@ class ProgrammeInvalid(Problem):
 
     def __init__(self, programme: str, findings: list[Finding]) -> None:
         errors = [one for one in findings if one.severity == "error"]
-        super().__init__(programme=programme, errors=len(errors), place=errors[0].place(), first=errors[0].en,
-                         first_th=errors[0].th)
+        super().__init__(
+            programme=programme, errors=len(errors), place=errors[0].place(), first=errors[0].en, first_th=errors[0].th
+        )
         self.findings = findings
 
 
@@ -164,7 +171,7 @@ class LetterRule:
     wording: str = ""
     receipt: str = ""
     languages: tuple[str, ...] = ("th", "en")
-    number_format: Words = Words("{number}/{year}", "{number}/{year}")
+    number_format: Words = PLAIN_NUMBER
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
 """Frozen dataclasses as plain JSON and back. Knows types; knows no file and no database."""
+
 from __future__ import annotations
 
 import types

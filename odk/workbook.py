@@ -3,6 +3,7 @@
 An .xlsx is a zip of XML files. Before anything is unpacked, its central directory is read: how many parts, how large,
 how tightly packed. A part with a DTD is refused, so that nothing in it can grow or fetch.
 """
+
 from __future__ import annotations
 
 import io
@@ -23,21 +24,25 @@ _OLE = b"\xd0\xcf\x11\xe0"
 
 class WorkbookBroken(Problem):
     code, http_status = "workbook-broken", 400
-    en = "{file} cannot be opened as a spreadsheet. Nothing was installed. Open it in Excel, save it as .xlsx, try again."
+    en = "{file} cannot be opened as a spreadsheet. Nothing was installed. Save it from Excel as .xlsx, try again."
     th = "เปิด {file} เป็นตารางไม่ได้ ยังไม่ได้ติดตั้ง เปิดใน Excel บันทึกเป็น .xlsx แล้วลองใหม่"
 
 
 class WorkbookTooLarge(Problem):
     code, http_status = "workbook-too-large", 413
-    en = ("{file} is larger than a form can be ({what}). It was not unpacked and nothing was installed. "
-          "Take out pictures and empty rows, save it again.")
+    en = (
+        "{file} is larger than a form can be ({what}). It was not unpacked and nothing was installed. "
+        "Take out pictures and empty rows, save it again."
+    )
     th = "{file} ใหญ่เกินกว่าจะเป็นแบบฟอร์ม ({what}) จึงไม่ได้แตกไฟล์และยังไม่ได้ติดตั้ง นำภาพและแถวว่างออก แล้วบันทึกใหม่"
 
 
 class WorkbookUnsafe(Problem):
     code, http_status = "workbook-unsafe", 400
-    en = ("{file} holds an XML part with a DTD, which Excel never writes and which can attack the server. "
-          "It was not read. Save it again from Excel.")
+    en = (
+        "{file} holds an XML part with a DTD, which Excel never writes and which can attack the server. "
+        "It was not read. Save it again from Excel."
+    )
     th = "{file} มีส่วน XML ที่มี DTD ซึ่ง Excel ไม่เคยเขียนและอาจใช้โจมตีเซิร์ฟเวอร์ได้ จึงไม่ได้อ่าน บันทึกใหม่จาก Excel"
 
 

@@ -3,6 +3,7 @@
 Knows spreadsheets and what pyxform and Validate say of them, as findings with sheet and row. Our own rules (privacy,
 entity ids, translations) stand in `odk/xlsform_rules.py`; a programme's in `odk/check.py`.
 """
+
 from __future__ import annotations
 
 import re
@@ -20,7 +21,9 @@ from odk.xlsform_rows import Rows
 from odk.xlsform_rules import house_rules
 
 _ROW = re.compile(r"\[row\s*:\s*(\d+)\]\s*")
-_SHEET = re.compile(r"(?:On|In) the '(\w+)' sheet|\b(survey|choices|settings|entities|external_choices) (?:sheet|worksheet)")
+_SHEET = re.compile(
+    r"(?:On|In) the '(\w+)' sheet|\b(survey|choices|settings|entities|external_choices) (?:sheet|worksheet)"
+)
 _NAMED = re.compile(r"\$\{([^}]+)\}")
 _SUFFIXES = {"xlsx": ".xlsx", "xls": ".xls"}
 
@@ -68,7 +71,7 @@ def validate_is_there() -> bool:
 
 
 def compile_xlsform(source: Path | bytes, *, validate: bool = True, name: str = "") -> Compiled:
-    """The form in a workbook (or an XForm). Raises XLSFormInvalid with every finding, or what `check_workbook` raises."""
+    """The form in a workbook, or an XForm. Raises XLSFormInvalid, which carries every finding."""
     compiled, findings = try_xlsform(source, validate=validate, name=name)
     if compiled is None or has_errors(findings):
         raise XLSFormInvalid(findings)
@@ -80,8 +83,9 @@ def check(path: Path, *, validate: bool = True) -> list[Finding]:
     return try_xlsform(path, validate=validate)[1]
 
 
-def try_xlsform(source: Path | bytes, *, validate: bool = True, name: str = "", strict: bool = False,
-                undeclared: str = "by_type") -> tuple[Compiled | None, list[Finding]]:
+def try_xlsform(
+    source: Path | bytes, *, validate: bool = True, name: str = "", strict: bool = False, undeclared: str = "by_type"
+) -> tuple[Compiled | None, list[Finding]]:
     """The form, if it can be made, and everything found. `strict`: our own rules may be errors (in a programme)."""
     data = source.read_bytes() if isinstance(source, Path) else source
     name = name or (source.name if isinstance(source, Path) else "form.xlsx")
@@ -93,8 +97,9 @@ def try_xlsform(source: Path | bytes, *, validate: bool = True, name: str = "", 
         return None, [Finding(name, "error", problem.code, problem.text("en"), problem.text("th"))]
 
 
-def _compile(data: bytes, name: str, kind: str, validate: bool, strict: bool,
-             undeclared: str) -> tuple[Compiled | None, list[Finding]]:
+def _compile(
+    data: bytes, name: str, kind: str, validate: bool, strict: bool, undeclared: str
+) -> tuple[Compiled | None, list[Finding]]:
     rows, xml, itemsets, findings = _convert(data, name, kind)
     if xml is None:
         return None, findings
@@ -102,8 +107,14 @@ def _compile(data: bytes, name: str, kind: str, validate: bool, strict: bool,
     if validate and validate_is_there():
         findings += _validated(xml, name, rows)
     findings += house_rules(rows, schema, name, strict=strict, undeclared=undeclared)
-    compiled = Compiled(name, xml, schema, tuple(one for one in findings if one.severity != "error"),
-                        itemsets.encode() if itemsets else None, data)
+    compiled = Compiled(
+        name,
+        xml,
+        schema,
+        tuple(one for one in findings if one.severity != "error"),
+        itemsets.encode() if itemsets else None,
+        data,
+    )
     return compiled, findings
 
 
@@ -158,10 +169,20 @@ def _validated(xml: bytes, name: str, rows: Rows) -> list[Finding]:
         except OSError:
             return []
     texts = [_without_boilerplate(one, str(path)) for one in said]
-    return [_spoken(one, severity, f"validate{'' if severity == 'error' else '-warning'}", name, rows) for one in texts if one]
+    return [
+        _spoken(one, severity, f"validate{'' if severity == 'error' else '-warning'}", name, rows)
+        for one in texts
+        if one
+    ]
 
 
 def _without_boilerplate(said: str, path: str) -> str:
     lines = [line.strip() for line in said.replace(path, "the form").splitlines()]
-    skip = ("ODK Validate Errors:", "ODK Validate Warnings:", ">> Something broke the parser", "Result: Invalid", "The following files")
+    skip = (
+        "ODK Validate Errors:",
+        "ODK Validate Warnings:",
+        ">> Something broke the parser",
+        "Result: Invalid",
+        "The following files",
+    )
     return " ".join(line for line in lines if line and not line.startswith(skip) and "\tat " not in line)

@@ -1,4 +1,5 @@
 """The rows of an XLSForm, as a person sees them in Excel: columns by plain name, rows by number. Knows no XForm."""
+
 from __future__ import annotations
 
 import re
@@ -10,8 +11,18 @@ from typing import Any
 REFERENCE = re.compile(r"\$\{\s*(?:last-saved#)?([^}\s]+)\s*\}")
 SHEETS = ("survey", "choices", "settings", "entities")
 # pyxform's own other names of columns that we look at.
-_SAME = {"calculate": "calculation", "name_column": "name", "value": "name", "dataset": "list_name", "list name": "list_name",
-         "caption": "label", "saveto": "save_to", "id_string": "form_id", "xform_id": "form_id", "title": "form_title"}
+_SAME = {
+    "calculate": "calculation",
+    "name_column": "name",
+    "value": "name",
+    "dataset": "list_name",
+    "list name": "list_name",
+    "caption": "label",
+    "saveto": "save_to",
+    "id_string": "form_id",
+    "xform_id": "form_id",
+    "title": "form_title",
+}
 
 
 @dataclass(frozen=True)
@@ -42,8 +53,12 @@ class Rows:
     @classmethod
     def of(cls, definition: Any) -> Rows:
         """From what pyxform read; it keeps empty rows, so that the count is Excel's."""
-        return cls({name: tuple(_row(n, one) for n, one in enumerate(getattr(definition, name, None) or (), 2) if one)
-                    for name in SHEETS})
+        return cls(
+            {
+                name: tuple(_row(n, one) for n, one in enumerate(getattr(definition, name, None) or (), 2) if one)
+                for name in SHEETS
+            }
+        )
 
     def sheet(self, name: str) -> tuple[Row, ...]:
         return self.sheets.get(name, ())
@@ -101,4 +116,6 @@ class Rows:
 
 def _row(number: int, cells: Mapping[str, Any]) -> Row:
     plain = {str(key).strip(): str(value).strip() for key, value in cells.items() if value is not None}
-    return Row(number, {_SAME.get(key.lower(), key.lower() if "::" not in key else key): value for key, value in plain.items()})
+    return Row(
+        number, {_SAME.get(key.lower(), key.lower() if "::" not in key else key): value for key, value in plain.items()}
+    )
