@@ -99,15 +99,15 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any],
 
 def _merged(before: list[str], after: list[str]) -> list[str]:
     """Both orders in one: what only `before` has stands after the key that it followed there."""
-    known, merged, follows = set(after), list(after), {}
-    place: str | None = None
+    known, place = set(after), None
+    follows: dict[str | None, list[str]] = {}
     for key in before:
         if key not in known:
             follows.setdefault(place, []).append(key)
         else:
             place = key
     result = list(follows.get(None, ()))
-    for key in merged:
+    for key in after:
         result.append(key)
         result.extend(follows.get(key, ()))
     return result
@@ -142,7 +142,7 @@ class _Reader:
 
     def group(self, element: etree._Element, node: Node, prefix: str, mark: str | None) -> None:
         """All that stands in a group, a repeat's row or the root."""
-        plan, latest, in_order = node.children, -1, True
+        plan, latest, in_order = node.children or {}, -1, True
         nodes: list[tuple[int, str, Node | None, etree._Element]] = []
         for child in element:
             tag = child.tag
@@ -174,10 +174,9 @@ class _Reader:
                 self.repeats[key] = time
                 self.group(child, known, f"{key}[{time}]/", mark)
             else:
+                again = mark
                 if time > 1:
                     key, again = f"{key}[{time}]", REPEATED
-                else:
-                    again = mark
                 if known.children is not None:
                     self.group(child, known, key + "/", again)
                 else:
@@ -187,9 +186,7 @@ class _Reader:
         if len(element):
             # The form asks for one value here; whatever was nested in it is not in the form.
             self._unknown_below(element, key)
-            text = _own_text(element)
-        else:
-            text = element.text
+        text = _own_text(element) if len(element) else element.text
         if not text or not text.strip(_SPACE):
             return
         value = node.convert(text)
