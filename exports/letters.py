@@ -20,7 +20,7 @@ from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherRespons
 
 from exports.paper import LetterAssetMissing, asset, page_html, stylesheet, template_version
 from namjai.problems import Problem
-from odk.letter import LetterData, Organisation, Window
+from odk.letter import LetterData, Organisation, Window, only_printed
 
 __all__ = ["TEMPLATE_VERSION", "LetterData", "Organisation", "Window", "render_letter"]
 
@@ -91,7 +91,7 @@ def _refuse_long_address(document: Document, data: LetterData) -> None:
 
 
 def _data_file(data: LetterData) -> Attachment:
-    text = json.dumps(data.to_json(), ensure_ascii=False, sort_keys=True, indent=1)
+    text = json.dumps(only_printed(data).to_json(), ensure_ascii=False, sort_keys=True, indent=1)
     day = dt.datetime.fromisoformat(data.date).replace(tzinfo=dt.UTC)
     return Attachment(string=text, name="letter.json", description="The letter's data",
                       created=day, modified=day, relationship="Source")

@@ -19,8 +19,7 @@ from exports.breaking import plain, readable, together
 from exports.pouring import Text, poured, values_of
 from namjai.problems import Problem
 from namjai.settings import FONTS, ROOT
-from odk.letter import LetterData
-from odk.wording import WordingPairsDiffer
+from odk.letter import LetterData, check_letter
 
 PAPER = ROOT / "templates" / "letters"
 # One family name a file: subsets that share a family garble, Latin digits print as Thai marks, in silence. The
@@ -55,33 +54,6 @@ class LetterGlyphMissing(Problem):
     th = "ยังไม่ได้พิมพ์จดหมาย: ไม่มีแบบอักษรสำหรับอักขระ {character} เขียนคำนั้นด้วยอักษรอื่น แล้วพิมพ์อีกครั้ง"
 
 
-class LetterWordingDraft(Problem):
-    code, http_status = "letter-wording-draft", 422
-    en = (
-        "The wording in {language} is a draft that no second reader has checked, so letter {number} was not printed. "
-        "Have it checked, take out “draft: yes”, then print again."
-    )
-    th = (
-        "ข้อความภาษา {language} ยังเป็นร่าง ไม่มีผู้ตรวจทาน จึงยังไม่พิมพ์หนังสือ {number} ให้ผู้อื่นตรวจ เอา "
-        "“draft: yes” ออก แล้วพิมพ์อีกครั้ง"
-    )
-
-
-class LetterNumberSeries(Problem):
-    code, http_status = "letter-number-series", 500
-    en = "Letter {number} mixes the trial series with the real one. Nothing was printed; tell your administrator."
-    th = "หนังสือ {number} ใช้เลขที่ชุดทดลองปนกับชุดจริง ยังไม่มีการพิมพ์ แจ้งผู้ดูแลระบบ"
-
-
-class LetterLanguageUnknown(Problem):
-    code, http_status = "letter-language-unknown", 422
-    en = (
-        "There is no wording for letter {number} in the language “{language}”. Choose another language, or add the "
-        "wording file."
-    )
-    th = "ไม่มีข้อความของหนังสือ {number} ในภาษา “{language}” เลือกภาษาอื่น หรือเพิ่มไฟล์ข้อความ"
-
-
 _JINJA = jinja2.Environment(loader=jinja2.FileSystemLoader(PAPER), autoescape=True, undefined=jinja2.StrictUndefined,
                             trim_blocks=True, lstrip_blocks=True)
 _JINJA.filters["together"] = together
@@ -90,15 +62,11 @@ _JINJA.filters["together"] = together
 def page_html(data: LetterData, *, tight: bool = False) -> str:
     """The whole letter as one HTML page. `tight`: a little less air, for a text that would miss its one page.
 
-    Raises: LetterWordingDraft, LetterNumberSeries, LetterLanguageUnknown, LetterGlyphMissing, and what is wrong with
-    a wording or a value.
+    Raises: what `odk.letter.check_letter` raises, and LetterGlyphMissing.
     """
-    _refuse_mixed_series(data)
-    first, *others = (_text(data, language) for language in data.languages)
+    check_letter(data)
+    first, *others = (poured(data.wording[language], data, language, data.kind) for language in data.languages)
     beside = others[0] if others else None
-    if beside and len(first.blocks) != len(beside.blocks):
-        one, other = len(first.blocks), len(beside.blocks)
-        raise WordingPairsDiffer(first=data.languages[0], second=data.languages[1], one=one, other=other)
     html = readable(_JINJA.get_template("grant.html").render(
         l=data, lang=data.languages[0], tight=tight, text=first, beside=beside,
         pairs=list(zip(first.blocks, beside.blocks, strict=True)) if beside else (),
@@ -136,25 +104,10 @@ def template_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _text(data: LetterData, language: str) -> Text:
-    if language not in data.wording:
-        raise LetterLanguageUnknown(number=data.number, language=language)
-    text = poured(data.wording[language], data, language, data.kind)
-    if text.draft and not data.trial:
-        raise LetterWordingDraft(language=language, number=data.number)
-    return text
-
-
 def _receipt(data: LetterData) -> Text | None:
     if data.receipt is None:
         return None
-    language = next((one for one in data.languages if one in data.receipt), None)
-    if language is None:
-        raise LetterLanguageUnknown(number=data.number, language=data.language)
-    text = poured(data.receipt[language], data, language, "receipt")
-    if text.draft and not data.trial:
-        raise LetterWordingDraft(language=language, number=data.number)
-    return text
+    return poured(data.receipt[data.receipt_language], data, data.receipt_language, "receipt")
 
 
 def _own_words(data: LetterData) -> dict[str, Any]:
@@ -176,12 +129,6 @@ def _qr(url: str) -> Markup | None:
     if not url:
         return None
     return Markup(segno.make(url, error="m").svg_inline(border=4, omitsize=True, dark="#000"))  # noqa: S704
-
-
-def _refuse_mixed_series(data: LetterData) -> None:
-    says_trial = "ทดลอง" in data.printed_number or "TRIAL" in data.printed_number.upper()
-    if says_trial != data.trial:
-        raise LetterNumberSeries(number=data.number)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from exports.amounts import amount_in_digits, amount_in_words, letter_date
 from exports.breaking import held, plain, running_text, thai_numbers
 from namjai.languages import NBSP
-from odk.letter import LetterData
+from odk.letter import LetterData, filled, spoken
 from odk.wording import CLOSING, HEAD_KEYS, OPENING, PLACEHOLDERS, choose, read_wording
 
 # With what stands before it a date or an amount makes one thing: (ลงวันที่ ((request_date))), (((amount_words))).
@@ -33,27 +33,19 @@ class Text:
     draft: bool
 
 
-def spoken(language: str) -> str:
-    """Which of our two languages writes dates, sums and labels for a reader of `language`."""
-    return "en" if language == "en" else "th"
-
-
 def values_of(data: LetterData, language: str) -> dict[str, str]:
-    """Every placeholder's text (empty: "") in `language`: what was frozen, and what the paper makes of the facts."""
+    """Every placeholder's text in `language` ("" when empty): what was frozen, and what is made of the facts."""
     ours = spoken(language)
-    made = {"number": data.printed_number, "date": letter_date(dt.date.fromisoformat(data.date), ours)}
-    made |= {name: in_words(text, ours, name) for name, text in data.dates.items() if text}
-    organisation = data.organisation
-    texts = {"organisation": organisation.name, "signatory": organisation.signatory,
-             "signatory_role": organisation.signatory_role, "ask": organisation.ask}
-    made |= {name: text.get(language) or text.get(ours, "") for name, text in texts.items()}
+    values = filled(data, language) | {"date": letter_date(dt.date.fromisoformat(data.date), ours)}
+    given = {name for name, text in data.values.get(language, {}).items() if text}
+    made = {name: in_words(text, ours, name) for name, text in data.dates.items() if text}
     if data.amount is not None:
         made |= {"amount": amount_in_digits(data.amount, ours), "amount_words": amount_in_words(data.amount, ours)}
     # What was frozen in the reader's own language wins: Burmese months are written by whoever filled the letter.
-    given = data.values.get(language, {})
+    values |= {name: text for name, text in made.items() if name not in given}
     if language == "th":
-        given = {name: thai_numbers(text) if _is_free(name) else text for name, text in given.items()}
-    return dict.fromkeys(PLACEHOLDERS, "") | made | {name: text for name, text in given.items() if text}
+        values |= {name: thai_numbers(values[name]) for name in given if _is_free(name)}
+    return values
 
 
 def in_words(iso: str, language: str, name: str) -> str:

@@ -5,6 +5,7 @@ needs to know nothing about how a language writes them; the paper does.
 """
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,8 @@ from typing import Any
 
 from namjai.languages import thai_digits, year_words
 from odk.programme import Letterhead
+from odk.wording import PLACEHOLDERS, Chosen, choose, read_wording
+from odk.wording_problems import LetterLanguageUnknown, LetterNumberSeries, LetterWordingDraft, WordingPairsDiffer
 
 FORMAT = 1
 _TRIAL = {"th": "ทดลอง {number}/{year}", "en": "TRIAL {number}/{year}"}
@@ -74,7 +77,13 @@ class LetterData:
 
     @property
     def languages(self) -> tuple[str, ...]:
+        """The reader's language, and the one beside it."""
         return tuple(self.language.split("-"))
+
+    @property
+    def receipt_language(self) -> str:
+        """The language of the receipt: the reader's where there is one; "" when there is no receipt."""
+        return next((one for one in self.languages if one in (self.receipt or {})), "")
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists and texts; `from_json` makes an equal letter of it."""
@@ -96,9 +105,65 @@ def printed_number(pattern: str, count: int, day: dt.date, language: str, *, tri
 
     `pattern` is the programme's number_format in the letter's language: text with {number} and {year}.
     """
-    spoken = "en" if language == "en" else "th"
-    pattern = _TRIAL[spoken] if trial else pattern
-    number, year = f"{count:04d}", year_words(day.year, spoken)
-    if spoken == "th":
+    ours = spoken(language)
+    pattern = _TRIAL[ours] if trial else pattern
+    number, year = f"{count:04d}", year_words(day.year, ours)
+    if ours == "th":
         number, year = thai_digits(number), thai_digits(year)
     return pattern.replace("{number}", number).replace("{year}", year)
+
+
+def filled(data: LetterData, language: str) -> dict[str, str]:
+    """What stands for each placeholder, "" where nothing does. Sums and days are still bare figures."""
+    ours = spoken(language)
+    organisation = data.organisation
+    texts = {"organisation": organisation.name, "signatory": organisation.signatory,
+             "signatory_role": organisation.signatory_role, "ask": organisation.ask}
+    values = dict.fromkeys(PLACEHOLDERS, "") | {"number": data.printed_number, "date": data.date} | dict(data.dates)
+    values |= {name: text.get(language) or text.get(ours, "") for name, text in texts.items()}
+    if data.amount is not None:
+        values |= {"amount": str(data.amount), "amount_words": str(data.amount)}
+    return values | {name: text for name, text in data.values.get(language, {}).items() if text}
+
+
+def only_printed(data: LetterData) -> LetterData:
+    """The same letter without the values that its wordings and its receipt do not use: what may lie inside the PDF."""
+    used: set[str] = {"payee", "purpose", "school"} if data.receipt else set()
+    for texts in (data.wording, data.receipt or {}):
+        for language, text in texts.items():
+            used |= read_wording(text, file=data.kind, language=language, extra=data.values.get(language, ())).names
+    values = {language: {name: text for name, text in given.items() if name in used}
+              for language, given in data.values.items()}
+    return dataclasses.replace(data, values=values)
+
+
+def spoken(language: str) -> str:
+    """Which of our two languages writes sums, days and labels for a reader of `language`."""
+    return "en" if language == "en" else "th"
+
+
+def check_letter(data: LetterData) -> None:
+    """Refuse a letter that could not be printed, before its number is allotted.
+
+    Raises: LetterNumberSeries, LetterLanguageUnknown, LetterWordingDraft, PlaceholderEmpty, PlaceholderUnknown, what
+    else is wrong with a wording, and WordingPairsDiffer.
+    """
+    says_trial = "ทดลอง" in data.printed_number or "TRIAL" in data.printed_number.upper()
+    if says_trial != data.trial:
+        raise LetterNumberSeries(number=data.number)
+    texts = [_checked(data, data.wording, language, data.kind) for language in data.languages]
+    if len({len(text.blocks) for text in texts}) > 1:
+        one, other = (len(text.blocks) for text in texts)
+        raise WordingPairsDiffer(first=data.languages[0], second=data.languages[1], one=one, other=other)
+    if data.receipt is not None:
+        _checked(data, data.receipt, data.receipt_language, "receipt")
+
+
+def _checked(data: LetterData, texts: Mapping[str, str], language: str, name: str) -> Chosen:
+    if language not in texts:
+        raise LetterLanguageUnknown(number=data.number, language=language or data.language)
+    values = filled(data, language)
+    wording = read_wording(texts[language], file=f"{name}.{language}.md", language=language, extra=values.keys())
+    if wording.draft and not data.trial:
+        raise LetterWordingDraft(language=language, number=data.number)
+    return choose(wording, values)

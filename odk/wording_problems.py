@@ -1,4 +1,4 @@
-"""What is said of a letter's wording that cannot be printed as it stands."""
+"""What is said of a letter, or of its wording, that cannot be printed as it stands."""
 from __future__ import annotations
 
 from namjai.problems import Problem
@@ -71,3 +71,30 @@ class PlaceholderEmpty(Problem):
         "{file}: ช่อง (({name})) ไม่มีค่าในจดหมายนี้ กรอกให้ครบ หรือทำให้เว้นได้ในข้อความ: (({name}??ข้อความ)) "
         "ยังไม่มีการพิมพ์"
     )
+
+
+class LetterWordingDraft(Problem):
+    code, http_status = "letter-wording-draft", 422
+    en = (
+        "The wording in {language} is a draft that no second reader has checked, so letter {number} was not printed. "
+        "Have it checked, take out “draft: yes”, then print again."
+    )
+    th = (
+        "ข้อความภาษา {language} ยังเป็นร่าง ไม่มีผู้ตรวจทาน จึงยังไม่พิมพ์หนังสือ {number} ให้ผู้อื่นตรวจ เอา "
+        "“draft: yes” ออก แล้วพิมพ์อีกครั้ง"
+    )
+
+
+class LetterNumberSeries(Problem):
+    code, http_status = "letter-number-series", 500
+    en = "Letter {number} mixes the trial series with the real one. Nothing was printed; tell your administrator."
+    th = "หนังสือ {number} ใช้เลขที่ชุดทดลองปนกับชุดจริง ยังไม่มีการพิมพ์ แจ้งผู้ดูแลระบบ"
+
+
+class LetterLanguageUnknown(Problem):
+    code, http_status = "letter-language-unknown", 422
+    en = (
+        "There is no wording for letter {number} in the language “{language}”. Choose another language, or add the "
+        "wording file."
+    )
+    th = "ไม่มีข้อความของหนังสือ {number} ในภาษา “{language}” เลือกภาษาอื่น หรือเพิ่มไฟล์ข้อความ"

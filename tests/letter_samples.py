@@ -158,4 +158,5 @@ def picture(pdf: Path, resolution: int, *, mono: bool = False, page: int = 1) ->
     return Image.open(pdf.with_suffix(".pbm" if mono else ".pgm")).convert("L")
 
 
-LETTERS = {"th": letter, "en": lambda: letter("en"), "my-th": bilingual, "trial": lambda: letter(**TRIAL), "handed over": lambda: letter(window=Window())}
+LETTERS = {"th": letter, "en": lambda: letter("en"), "my-th": bilingual, "cash": lambda: letter("en", values={"school": ""}), "en-th": lambda: letter("en-th"),
+           "trial": lambda: letter(**TRIAL), "handed over": lambda: letter(window=Window())}

@@ -37,8 +37,8 @@ import exports.paper as paper
 from exports.breaking import thai_numbers
 from exports.letters import LetterData, Window, render_letter
 from namjai.problems import Problem
-from namjai.settings import FONTS
-from odk.letter import printed_number
+from namjai.settings import FONTS, ROOT
+from odk.letter import check_letter, printed_number
 
 
 @pytest.fixture
@@ -248,6 +248,24 @@ def test_the_letter_carries_its_data_and_no_name_in_its_title():
     assert reader.metadata.title == NUMBERS["th"] and "ฟ้าใส" not in str(dict(reader.metadata))
 
 
+def test_the_file_holds_nothing_that_the_paper_does_not_say():
+    reader = pypdf.PdfReader(io.BytesIO(render_letter(letter(values={"condition_2": "secret", "note": "secret"}))))
+    assert b"secret" not in reader.attachments["letter.json"][0]
+
+
+@pytest.mark.parametrize("url", ["https://namjai.example.org/verify/AC-L-2026-0203?k=0123456789abcdef0123456789abcdef", "http://192.0.2.20:8000/verify/AC-T-2026-0001?k=abcDEF0123456789_-xyz"])
+def test_a_long_address_behind_the_code_still_reads_from_a_black_and_white_print(printed, url):
+    assert [one.text for one in zxingcpp.read_barcodes(picture(printed(letter(verify_url=url)), 150, mono=True))] == [url]
+
+
+def test_a_letter_is_refused_before_it_gets_its_number():
+    check_letter(letter())
+    for changes in ({"amount": None}, {"dates": {}}, {"values": {"purpose": ""}}):
+        with pytest.raises(Problem) as stopped:
+            check_letter(letter(**changes))
+        assert stopped.value.code == "letter-placeholder-empty"
+
+
 def test_the_engine_ignores_nothing_in_our_stylesheets(caplog):
     letters._stylesheet.cache_clear()
     with caplog.at_level(logging.WARNING, "weasyprint"):
@@ -298,3 +316,11 @@ def test_each_script_prints_its_own_glyphs(printed, text, font, other):
     right = likeness(seen, drawn(text, font))
     wrong = likeness(seen, drawn(other, font if font.startswith("noto") else "sarabun-latin-400.ttf" if other[0] == "0" else "sarabun-thai-400.ttf"))
     assert right > 0.88 and right > wrong + 0.1
+
+
+@pytest.mark.parametrize("file", sorted(ROOT.glob("forms/*/letters/*.md")), ids=lambda file: file.name)
+def test_every_wording_that_we_ship_prints(printed, file):
+    name, language, _ = file.name.split(".")
+    wording = {language: file.read_text("utf-8")}
+    pdf = printed(letter(language, receipt=wording) if name == "receipt" else letter(language, wording=wording, trial=True, printed_number="TRIAL 0001"))
+    assert pages(pdf) == 2
