@@ -1,0 +1,106 @@
+"""What a person is told when a grant or its letter cannot go on. All of it fails closed: nothing was changed."""
+from __future__ import annotations
+
+from namjai.problems import Problem
+
+
+class GrantRequesterUnknown(Problem):
+    code, http_status = "grant-requester-unknown", 409
+    en = "Nobody knows who asked for this grant, because the tablet has no person. Name the requester first; then somebody else can approve."
+    th = "ไม่ทราบว่าใครยื่นคำขอนี้ เพราะแท็บเล็ตไม่มีผู้ใช้ ระบุผู้ยื่นก่อน แล้วให้ผู้อื่นอนุมัติ"
+
+
+class GrantRequesterKnown(Problem):
+    code, http_status = "grant-requester-known", 409
+    en = "The requester of this grant is known already. Nothing was changed."
+    th = "ทราบผู้ยื่นคำขอนี้อยู่แล้ว ไม่มีการเปลี่ยนแปลง"
+
+
+class GrantOwnRequest(Problem):
+    code, http_status = "grant-own-request", 403
+    en = "You asked for this grant or edited its request, so somebody else must approve it. Nothing was changed."
+    th = "คุณเป็นผู้ยื่นหรือผู้แก้ไขคำขอนี้ จึงต้องให้ผู้อื่นอนุมัติ ยังไม่มีการเปลี่ยนแปลง"
+
+
+class GrantNamedByYou(Problem):
+    code, http_status = "grant-named-by-you", 403
+    en = "You named the requester of this grant, so somebody else must approve it. Nothing was changed."
+    th = "คุณเป็นผู้ระบุชื่อผู้ยื่นคำขอนี้ จึงต้องให้ผู้อื่นอนุมัติ ยังไม่มีการเปลี่ยนแปลง"
+
+
+class GrantAboveLimit(Problem):
+    code, http_status = "grant-above-limit", 403
+    en = "This amount is above what your role may approve. It can be approved by: {roles}. Nothing was changed."
+    th = "จำนวนเงินนี้เกินวงเงินที่บทบาทของคุณอนุมัติได้ ผู้ที่อนุมัติได้: {roles_th} ยังไม่มีการเปลี่ยนแปลง"
+
+
+class GrantDecidedAlready(Problem):
+    code, http_status = "grant-decided", 409
+    en = "This grant has been decided already: it is {state}. Nothing was changed."
+    th = "คำขอนี้ตัดสินไปแล้ว สถานะ: {state_th} ยังไม่มีการเปลี่ยนแปลง"
+
+
+class GrantNotApproved(Problem):
+    code, http_status = "grant-not-approved", 409
+    en = "This grant is {state}, and only an approved one can be paid. Nothing was changed."
+    th = "คำขอนี้มีสถานะ {state_th} จ่ายได้เฉพาะรายการที่อนุมัติแล้ว ยังไม่มีการเปลี่ยนแปลง"
+
+
+class GrantCaseUnknown(Problem):
+    code, http_status = "grant-case-unknown", 409
+    en = "The person this grant is for has not arrived yet. Wait until the intake is sent, then approve. Nothing was changed."
+    th = "ยังไม่ได้รับข้อมูลของผู้ที่จะรับเงินนี้ รอให้ส่งแบบรับเคสก่อน แล้วจึงอนุมัติ ยังไม่มีการเปลี่ยนแปลง"
+
+
+class GrantOutOfDate(Problem):
+    code, http_status = "grant-out-of-date", 409
+    en = "What stands here is not what the request says now. Ask for the request to be sent again, then decide. Nothing was changed."
+    th = "ข้อมูลที่นี่ไม่ตรงกับคำขอฉบับปัจจุบัน ให้ส่งคำขออีกครั้ง แล้วจึงตัดสินใจ ยังไม่มีการเปลี่ยนแปลง"
+
+
+class GrantRequestRejected(Problem):
+    code, http_status = "grant-request-rejected", 409
+    en = "The request was rejected in review, so the grant cannot be approved. Correct the request or its review first. Nothing was changed."
+    th = "คำขอถูกตีกลับในการตรวจ จึงอนุมัติไม่ได้ แก้คำขอหรือผลการตรวจก่อน ยังไม่มีการเปลี่ยนแปลง"
+
+
+class GrantAddressTooLong(Problem):
+    code, http_status = "grant-address-too-long", 422
+    en = "With the name, the safe address has {lines} lines, and {most} fit the envelope's window. Shorten it in the request, then approve. Nothing was changed."
+    th = "ที่อยู่ที่ปลอดภัยรวมชื่อมี {lines} บรรทัด ช่องซองจดหมายใส่ได้ {most} บรรทัด ย่อในคำขอแล้วอนุมัติใหม่ ยังไม่มีการเปลี่ยนแปลง"
+
+
+class LetterheadMissing(Problem):
+    code, http_status = "letterhead-missing", 422
+    en = "The programme has no [letterhead], so no letter can be written. Add it to program.toml and install the programme again. Nothing was changed."
+    th = "โครงการไม่มีส่วน [letterhead] จึงเขียนจดหมายไม่ได้ เพิ่มใน program.toml แล้วติดตั้งใหม่ ยังไม่มีการเปลี่ยนแปลง"
+
+
+class LetterWordingMissing(Problem):
+    code, http_status = "letter-wording-missing", 422
+    en = "There is no wording {file}. Write it, install the programme again, then approve. Nothing was changed."
+    th = "ไม่มีข้อความจดหมาย {file} เขียนไฟล์นี้ ติดตั้งโครงการใหม่ แล้วอนุมัติอีกครั้ง ยังไม่มีการเปลี่ยนแปลง"
+
+
+class LetterWordingUnchecked(Problem):
+    code, http_status = "letter-wording-unchecked", 422
+    en = "{file} is a draft that no second reader has checked, and a real letter refuses it. Have it checked and take out “draft: yes”. Nothing was changed."
+    th = "{file} ยังเป็นร่างที่ไม่มีผู้ตรวจทาน จดหมายจริงจึงใช้ไม่ได้ ให้ผู้อื่นตรวจแล้วเอา “draft: yes” ออก ยังไม่มีการเปลี่ยนแปลง"
+
+
+class LetterVoidAlready(Problem):
+    code, http_status = "letter-void", 409
+    en = "Letter {number} is void already. Nothing was changed."
+    th = "หนังสือ {number} ถูกยกเลิกไปแล้ว ไม่มีการเปลี่ยนแปลง"
+
+
+class LetterNotPrintedYet(Problem):
+    code, http_status = "letter-not-printed", 409
+    en = "Letter {number} is numbered, but its PDF is not made yet. Wait a minute and open it again."
+    th = "หนังสือ {number} ได้เลขที่แล้ว แต่ยังทำไฟล์ PDF ไม่เสร็จ รอสักครู่แล้วเปิดใหม่"
+
+
+class LetterChanged(Problem):
+    code, http_status = "letter-changed", 500
+    en = "What is stored of letter {number} is not what was issued. It is not shown; tell your administrator."
+    th = "ข้อมูลที่เก็บของหนังสือ {number} ไม่ตรงกับฉบับที่ออก จึงไม่แสดง แจ้งผู้ดูแลระบบ"
