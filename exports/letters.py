@@ -123,7 +123,8 @@ class _Told(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.ERROR or str(record.msg).startswith("Font-face"):
-            self.errors.append(str(record.args[0]) if record.args else record.getMessage())
+            first = record.args[:1] if isinstance(record.args, tuple) else ()
+            self.errors.append(str(*first) or record.getMessage())
 
 
 @contextmanager

@@ -142,14 +142,17 @@ def spoken(language: str) -> str:
     return "en" if language == "en" else "th"
 
 
-def check_letter(data: LetterData) -> None:
-    """Refuse a letter that could not be printed, before its number is allotted.
+def check_letter(data: LetterData, *, numbered: bool = True) -> None:
+    """Refuse a letter that could not be printed. `numbered=False`: before its number is allotted, without one.
 
     Raises: LetterNumberSeries, LetterLanguageUnknown, LetterWordingDraft, PlaceholderEmpty, PlaceholderUnknown, what
     else is wrong with a wording, and WordingPairsDiffer.
     """
+    if not numbered:
+        word = _TRIAL["en"] if data.trial else "–"
+        data = dataclasses.replace(data, number=data.number or "–", printed_number=word)
     says_trial = "ทดลอง" in data.printed_number or "TRIAL" in data.printed_number.upper()
-    if says_trial != data.trial:
+    if says_trial != data.trial or not data.number:
         raise LetterNumberSeries(number=data.number)
     texts = [_checked(data, data.wording, language, data.kind) for language in data.languages]
     if len({len(text.blocks) for text in texts}) > 1:

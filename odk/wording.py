@@ -187,13 +187,14 @@ def _list_from(count: int, item: str) -> str:
 
 def _finding(problem: Problem, extra: Collection[str]) -> Finding:
     file, line = problem.facts["file"], problem.facts.get("line")
-    meant = nearest(problem.facts.get("name", ""), [*PLACEHOLDERS, *extra])
+    meant = nearest(str(problem.facts.get("name", "")), [*PLACEHOLDERS, *extra])
     texts = {}
     for language, word, hint in (("en", "line", " Did you mean (({}))?"), ("th", "บรรทัด", " หมายถึง (({})) หรือไม่")):
         # The place stands in the finding; the sentence begins after it.
         said = problem.text(language).split(f"{word} {line}: " if line else f"{file}: ", 1)[-1]
         texts[language] = said[:1].upper() + said[1:] + (hint.format(meant) if meant else "")
-    return Finding(file=str(file), severity="error", code=problem.code, row=line, **texts)
+    row = line if isinstance(line, int) else None
+    return Finding(file=str(file), severity="error", code=problem.code, row=row, **texts)
 
 
 def _split(text: str, file: str, language: str) -> Wording:
