@@ -45,10 +45,10 @@ document.addEventListener("click", (event) => {
 // A reveal answers in place: the stitched field opens where it stood, and closes itself.
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("dialog form[data-reveal-form]");
-  if (!form) return;
+  const dialog = form && form.closest("dialog");
+  const place = dialog && dialog.opener.closest(".nj-mask, .nj-place");
+  if (!place) return;
   event.preventDefault();
-  const dialog = form.closest("dialog");
-  const place = dialog.opener.closest(".nj-mask");
   try {
     const { page } = await fetched(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
     const shown = page.querySelector("[data-reveal]");
