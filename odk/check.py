@@ -3,7 +3,6 @@
 Knows how program.toml, spreadsheets, wording and media must fit together. Knows no database: what is installed is
 what `read_folder` returns.
 """
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -21,10 +20,10 @@ from odk.xlsform import Compiled, try_xlsform
 
 FORM_ENDINGS = (".xlsx", ".xls", ".xml")
 # Placeholders that the decision and the letterhead give; all others come from a question.
-FILLED_BY_NAMJAI = frozenset(
-    "number date amount amount_words organisation signatory signatory_role ask request_number request_date "
-    "recipient payee payee_id kind pay_by return_by condition condition_2 note".split()
-)
+FILLED_BY_NAMJAI = frozenset({
+    "number", "date", "amount", "amount_words", "organisation", "signatory", "signatory_role", "ask", "request_number",
+    "request_date", "recipient", "payee", "payee_id", "kind", "pay_by", "return_by", "condition", "condition_2", "note",
+})
 _LARGEST_MEDIUM = 50 * 1024 * 1024
 
 
@@ -115,7 +114,7 @@ def _forms(path: Path, validate: bool, programme: Programme | None) -> tuple[dic
                 )
             )
         forms[compiled.form_id] = compiled
-    if not forms and not findings:
+    if not forms and not any(one.suffix.lower() in FORM_ENDINGS for one in _files(path)):
         findings.append(
             Finding(
                 path.name,
@@ -156,12 +155,9 @@ def _wordings(path: Path, programme: Programme | None) -> tuple[dict[str, str], 
 def _worded(name: str, text: str, programme: Programme | None) -> Iterator[Finding]:
     """What is wrong with one wording file, by line; and placeholders that nothing would ever fill."""
     fields = set(programme.letter_fields) if programme else set()
-    problems = check_wording(text, file=name, extra=fields)
-    for problem in problems:
-        line = problem.facts.get("line")
-        row = line if isinstance(line, int) else None
-        yield Finding(name, "error", problem.code, problem.text("en"), problem.text("th"), row=row)
-    if problems or programme is None:
+    found = check_wording(text, file=name, extra=fields)
+    yield from found
+    if programme is None or has_errors(found):
         return
     wording = read_wording(text, file=name, language="", extra=fields)
     for one in sorted(wording.names - wording.optional - FILLED_BY_NAMJAI - fields):

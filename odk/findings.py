@@ -1,5 +1,4 @@
 """What is wrong, or could be better, in a form or a programme: one finding a place. Knows no file format."""
-
 from __future__ import annotations
 
 import difflib
@@ -34,7 +33,8 @@ class Finding:
 
     def place(self, language: str = "en") -> str:
         """Where it is: "intake.xlsx, survey, row 12" or "program.toml, lists.grants.parent"."""
-        row = f"{'แถว' if language == 'th' else 'row'} {self.row}" if self.row else ""
+        english, thai = ("row", "แถว") if self.sheet else ("line", "บรรทัด")
+        row = f"{thai if language == 'th' else english} {self.row}" if self.row else ""
         return ", ".join(part for part in (self.file, self.sheet, row, self.key) if part)
 
 

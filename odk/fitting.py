@@ -1,5 +1,4 @@
 """What a rule needs to say whether program.toml fits its forms: the programme, the schemas, and the sentences."""
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping

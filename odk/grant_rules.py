@@ -1,5 +1,4 @@
 """Does what program.toml says of grants and letters fit the forms and the wording? Pure."""
-
 from __future__ import annotations
 
 from collections.abc import Iterator

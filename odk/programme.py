@@ -3,7 +3,6 @@
 Knows what program.toml can say and how that lies in the database as JSON. Knows no spreadsheet and no case; whether
 it fits the forms beside it is asked in `odk/check.py`.
 """
-
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,5 +1,4 @@
 """Read program.toml into a Programme. Knows which keys there are; whether they fit the forms is asked elsewhere."""
-
 from __future__ import annotations
 
 import re

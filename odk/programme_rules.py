@@ -1,5 +1,4 @@
 """Does program.toml fit the forms beside it? Lists, their columns, and what it says of forms. Pure."""
-
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -55,7 +54,7 @@ def _parent(fit: Fit, rule: ListRule, key: str) -> Iterator[Finding]:
         for one in schema.entities
         if one.list == rule.name and one.creates
     ]
-    lacking = [schema.form_id for schema, one in creating if rule.parent not in dict(map(reversed, one.saves))]
+    lacking = [schema.form_id for schema, one in creating if rule.parent not in (saved for _, saved in one.saves)]
     if lacking:
         yield fit.say(
             "parent-not-saved", f"{key}.parent", property=rule.parent, name=rule.name, forms=", ".join(lacking)

@@ -1,5 +1,4 @@
 """Frozen dataclasses as plain JSON and back. Knows types; knows no file and no database."""
-
 from __future__ import annotations
 
 import types
@@ -30,9 +29,10 @@ def built(kind: Any, data: Any) -> Any:
         return None
     if kind is Words:
         return Words(data["en"], data["th"])
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         known = _hints(kind)
-        return kind(**{name: built(known[name], value) for name, value in data.items() if name in known})
+        made: Any = kind
+        return made(**{name: built(known[name], value) for name, value in data.items() if name in known})
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is tuple:
         return tuple(built(arguments[0], value) for value in data)

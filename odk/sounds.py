@@ -1,5 +1,4 @@
 """Does a question sound as if it asked who somebody is? Knows words in English and Thai; suggests, never decides."""
-
 from __future__ import annotations
 
 import re

@@ -2,7 +2,6 @@
 
 Knows tables, types and keys that nobody asked for; knows no programme.
 """
-
 from __future__ import annotations
 
 import re
@@ -63,7 +62,7 @@ def did_you_mean(word: str, known: Collection[str]) -> dict[str, str]:
     }
 
 
-def finding(file: str, code: str, words: Words, key: str = "", row: int | None = None, **facts: object) -> Finding:
+def finding(file: str, code: str, words: Words, *, key: str = "", row: Any = None, **facts: Any) -> Finding:
     """An error with its sentences filled in."""
     return Finding(
         file, "error", code, words.en.format(**facts).strip(), words.th.format(**facts).strip(), row=row, key=key
@@ -97,9 +96,9 @@ class Table:
     def key(self, name: str) -> str:
         return f"{self.at}.{name}" if self.at and name else self.at or name
 
-    def say(self, name: str, code: str, words: Words | None = None, **facts: object) -> None:
+    def say(self, name: str, /, code: str, words: Any = None, **facts: Any) -> None:
         """Note an error about one key of this table."""
-        self.findings.append(finding(self.file, code, words or SAYS[code], self.key(name), **facts))
+        self.findings.append(finding(self.file, code, words or SAYS[code], key=self.key(name), **facts))
 
     def get(self, name: str, kind: type, default: Any = None, *, required: bool = False) -> Any:
         """The value of a key, the default when it is missing or of another type (which is noted)."""

@@ -3,11 +3,11 @@
 An .xlsx is a zip of XML files. Before anything is unpacked, its central directory is read: how many parts, how large,
 how tightly packed. A part with a DTD is refused, so that nothing in it can grow or fetch.
 """
-
 from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 
 from namjai.problems import Problem
 
@@ -60,7 +60,7 @@ def check_workbook(data: bytes, name: str) -> str:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             _check_directory(archive.infolist(), name)
             _check_parts(archive, name)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError, zipfile.zlib.error):
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, ValueError, zlib.error):
         # RuntimeError: a password. NotImplementedError: a packing that zipfile does not know.
         raise WorkbookBroken(file=name) from None
     return "xlsx"

@@ -3,7 +3,6 @@
 Knows spreadsheets and what pyxform and Validate say of them, as findings with sheet and row. Our own rules (privacy,
 entity ids, translations) stand in `odk/xlsform_rules.py`; a programme's in `odk/check.py`.
 """
-
 from __future__ import annotations
 
 import re
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from namjai.problems import Problem
-from odk.findings import Finding, has_errors
+from odk.findings import Finding, Severity, has_errors
 from odk.schema import FormSchema
 from odk.workbook import WorkbookBroken, check_workbook
 from odk.xform import read_xform
@@ -25,6 +24,9 @@ _SHEET = re.compile(
     r"(?:On|In) the '(\w+)' sheet|\b(survey|choices|settings|entities|external_choices) (?:sheet|worksheet)"
 )
 _NAMED = re.compile(r"\$\{([^}]+)\}")
+_QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
+_JAVA = re.compile(r"\borg\.javarosa\.[\w.]+(@[0-9a-f]+)?:?")
+_BOILERPLATE = ("ODK Validate", ">> ", "Caused by", "...", "Result", "at ")
 _SUFFIXES = {"xlsx": ".xlsx", "xls": ".xls"}
 
 
@@ -145,10 +147,11 @@ def _each(text: str) -> list[str]:
     return [" ".join(part.split()) for part in parts if part.strip()] or ["pyxform gave no reason."]
 
 
-def _spoken(said: str, severity: str, code: str, name: str, rows: Rows) -> Finding:
+def _spoken(said: str, severity: Severity, code: str, name: str, rows: Rows) -> Finding:
     """What pyxform or Validate said, with the place that it names, or that the question it names has."""
     row, sheet, named = _ROW.search(said), _SHEET.search(said), _NAMED.search(said)
-    line = int(row[1]) if row else (rows.row_of(named[1]) if named else None)
+    words = [named[1]] if named else _QUOTED.findall(said)
+    line = int(row[1]) if row else next((found for one in words if (found := rows.row_of(one))), None)
     text = _ROW.sub("", said).strip()
     place = (sheet[1] or sheet[2]) if sheet else ("survey" if line else "")
     tool = "ODK Validate" if code.startswith("validate") else "pyxform"
@@ -177,12 +180,8 @@ def _validated(xml: bytes, name: str, rows: Rows) -> list[Finding]:
 
 
 def _without_boilerplate(said: str, path: str) -> str:
-    lines = [line.strip() for line in said.replace(path, "the form").splitlines()]
-    skip = (
-        "ODK Validate Errors:",
-        "ODK Validate Warnings:",
-        ">> Something broke the parser",
-        "Result: Invalid",
-        "The following files",
-    )
-    return " ".join(line for line in lines if line and not line.startswith(skip) and "\tat " not in line)
+    """Validate's own sentences: without Java's, without the temporary file, each once."""
+    said = said.replace(path, "the form").partition("The following files failed validation")[0]
+    lines = (_JAVA.sub("", line).strip(" :\t") for line in said.splitlines())
+    kept = (line for line in lines if line and not line.startswith(_BOILERPLATE))
+    return ". ".join(line.rstrip(".") for line in dict.fromkeys(kept))

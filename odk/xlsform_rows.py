@@ -1,10 +1,9 @@
 """The rows of an XLSForm, as a person sees them in Excel: columns by plain name, rows by number. Knows no XForm."""
-
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -49,16 +48,18 @@ class Rows:
     """All sheets of one XLSForm."""
 
     sheets: Mapping[str, tuple[Row, ...]]
+    columns: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, definition: Any) -> Rows:
         """From what pyxform read; it keeps empty rows, so that the count is Excel's."""
-        return cls(
-            {
-                name: tuple(_row(n, one) for n, one in enumerate(getattr(definition, name, None) or (), 2) if one)
-                for name in SHEETS
-            }
-        )
+        sheets, columns = {}, {}
+        for name in SHEETS:
+            rows = getattr(definition, name, None) or ()
+            sheets[name] = tuple(_row(number, one) for number, one in enumerate(rows, 2) if one)
+            heads = getattr(definition, f"{name}_header", None) or ()
+            columns[name] = frozenset(_column(head) for one in heads for head in one)
+        return cls(sheets, columns)
 
     def sheet(self, name: str) -> tuple[Row, ...]:
         return self.sheets.get(name, ())
@@ -75,15 +76,11 @@ class Rows:
     def by_name(self) -> dict[str, Row]:
         return {one.name: one for one in self.survey if one.name and not one.type.startswith("end")}
 
-    def row_of(self, name: str) -> int | None:
-        """The row of a question, by its name."""
-        found = self.by_name.get(name)
+    def row_of(self, word: str) -> int | None:
+        """The row of a question, by its name or by a type that no other question has."""
+        typed = [one for one in self.survey if one.type == word]
+        found = self.by_name.get(word) or (typed[0] if len(typed) == 1 else None)
         return found.number if found else None
-
-    @cached_property
-    def paths(self) -> dict[str, str]:
-        """Path of every question -> its name's row is found by; groups and repeats make the path."""
-        return {path: row.name for path, row in self.walk()}
 
     def walk(self) -> Iterator[tuple[str, Row]]:
         """Every named row below its groups, with its path."""
@@ -114,8 +111,11 @@ class Rows:
         return found
 
 
+def _column(head: object) -> str:
+    """A column's plain name: pyxform takes some in several spellings; translated ones stay as they are."""
+    plain = str(head).strip()
+    return plain if "::" in plain else _SAME.get(plain.lower(), plain.lower())
+
+
 def _row(number: int, cells: Mapping[str, Any]) -> Row:
-    plain = {str(key).strip(): str(value).strip() for key, value in cells.items() if value is not None}
-    return Row(
-        number, {_SAME.get(key.lower(), key.lower() if "::" not in key else key): value for key, value in plain.items()}
-    )
+    return Row(number, {_column(key): str(value).strip() for key, value in cells.items() if value is not None})

@@ -3,7 +3,6 @@
 Pure: rows and schema in, findings out. What would put a person at risk is an error inside a programme and a warning
 for a lone file, which may never meet one.
 """
-
 from __future__ import annotations
 
 import re
@@ -256,7 +255,7 @@ def _translations(form: _Form) -> Iterator[Finding]:
     """Where one language says something and another is silent."""
     for sheet in ("survey", "choices"):
         rows = form.rows.sheet(sheet)
-        columns = {key for row in rows for key in row.cells if "::" in key}
+        columns = {one for one in form.rows.columns.get(sheet, ()) if "::" in one}
         for what in _TRANSLATED:
             beside = sorted(one for one in columns if one.split("::")[0].strip() == what)
             for row in rows if len(beside) > 1 else ():
