@@ -26,7 +26,7 @@ document.addEventListener("keydown", (event) => {
 const narrow = window.matchMedia("(max-width: 47.98rem)");
 const fold = () => {
   for (const panel of document.querySelectorAll("details.nj-fold")) {
-    if (panel.dataset.kept !== "open") panel.open = !narrow.matches;
+    panel.open = !narrow.matches;
   }
 };
 fold();
