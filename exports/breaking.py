@@ -22,12 +22,14 @@ _ARABIC_NUMBER = re.compile(r"(?<![A-Za-z0-9\-/.@:])\d+(?:[.,:]\d+)*(?![A-Za-z0-
 _DIGIT_GROUPS = re.compile("[0-9๐-๙]+(?:[ -][0-9๐-๙]+)+")
 _NUMBER_AFTER = re.compile("(?<=[ก-๎]) (?=[๐-๙])")
 _UNIT_AFTER = re.compile("(?<=[๐-๙]) (?=(?:บาท|วัน|สัปดาห์|เดือน|ปี|คน|ครั้ง|ชุด|ฉบับ|งวด)(?: |$))")
+_UNSEEN = re.compile("[\u00ad\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_OTHER_SPACES = re.compile("[\u2000-\u200a\u202f\u205f\u3000]")  # no font of ours has them
 _SHORTEST_END = 14
 
 
 def plain(value: str) -> str:
     """A value as it may be printed: composed, on one line, without characters that hide or that stop the layout."""
-    text = unicodedata.normalize("NFC", str(value)).replace("\u2011", "-").replace("\n", " ").replace("\t", " ")
+    text = re.sub(r"[^\S\u00a0]+", " ", unicodedata.normalize("NFC", str(value)))
     # Line breaks are ours to set, directions and private marks nobody's; U+200D belongs to some names.
     return "".join(c for c in text if c == "\u200d" or unicodedata.category(c) not in _HIDDEN)
 
@@ -69,7 +71,12 @@ def running_text(html: str, language: str) -> str:
 
 
 def readable(html: str) -> str:
-    """SARA AM in its two parts, after the tone mark's place: so it survives being read back from the PDF."""
+    """A finished page, made fit to be laid out and to be read back from the PDF.
+
+    SARA AM stands in its two parts, the tone mark between them. U+2011 goes: it makes the layout take a minute. Marks
+    that nobody sees, such as an officer pastes in from elsewhere, go too.
+    """
+    html = _OTHER_SPACES.sub(" ", _UNSEEN.sub("", html)).replace("\u2011", "-")
     return re.sub("([\u0e48-\u0e4b]?)\u0e33", "\u0e4d\\1\u0e32", html)
 
 

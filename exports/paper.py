@@ -163,4 +163,4 @@ def _refuse_missing_glyphs(html: str) -> None:
     text = html_escapes.unescape(_TAG.sub("", html))
     for character in sorted(set(text) - _INVISIBLE):
         if ord(character) not in _drawable():
-            raise LetterGlyphMissing(character=f"U+{ord(character):04X}")
+            raise LetterGlyphMissing(character=f"{character} (U+{ord(character):04X})")

@@ -118,6 +118,12 @@ def test_a_value_prints_as_it_was_typed(printed, nasty):
     assert text_of(pdf).count(flat(re.sub("[\ue000\ue001]", "", nasty))) >= 2
 
 
+def test_what_nobody_sees_neither_stops_nor_slows_a_letter(printed):
+    body = WORDING["en"].replace("Thank you", "Thank\u2011you\u200e\u00ad, \ufeffdear\u2009friend")
+    pdf = printed(letter("en", wording={"en": body}, values={"recipient": "Fa\u200bsai\u2003Jai\u2011tuayang\n"}))
+    assert "Thank-you,dearfriend" in text_of(pdf) and "DearFasaiJai-tuayang," in text_of(pdf)
+
+
 def test_codes_stay_arabic_and_numbers_in_thai_text_become_thai():
     assert thai_numbers("ชั้นปีที่ 2 ปี 2569 รวม 1,500.50 บาท SF-2026-0147 ม.3/2 A4") == "ชั้นปีที่ ๒ ปี ๒๕๖๙ รวม ๑,๕๐๐.๕๐ บาท SF-2026-0147 ม.3/2 A4"
 
