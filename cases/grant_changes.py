@@ -156,16 +156,16 @@ def _receive(at: _Context, grant: sa.Row, one: EntityChange) -> None:
     now = grant_rows.change(at.tx, at.project, grant, state="receipted", **known)
     if amount != grant.amount:
         at.fail("grant-receipt-differs", number=grant.number)
-    grant_rows.note(
-        at.tx, at.store, at.actor, "grant.receipted", now, {"received_on": received_on.isoformat(), "received_amount": amount}
-    )
+    said = {"received_on": received_on.isoformat(), "received_amount": amount}
+    grant_rows.note(at.tx, at.store, at.actor, "grant.receipted", now, said)
     grant_rows.publish(at.tx, at.programme, at.project, now, user_id=None)
 
 
 def _let_go(at: _Context, named: set[UUID]) -> None:
     """An edit of a request that names another grant no longer asks for the first: nobody may approve or pay that."""
     left = sa.select(grants).where(
-        grants.c.project_id == at.project, grants.c.submission_id == at.changes.submission_id, grants.c.entity.not_in(named)
+        grants.c.project_id == at.project, grants.c.submission_id == at.changes.submission_id,
+        grants.c.entity.not_in(named),
     )
     for grant in at.tx.execute(left.with_for_update()).all():
         nothing = at.store.keyring.hash("digest", "grant", str(at.project), str(grant.entity), "asked no more")

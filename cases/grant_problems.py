@@ -6,7 +6,10 @@ from namjai.problems import Problem
 
 class GrantRequesterUnknown(Problem):
     code, http_status = "grant-requester-unknown", 409
-    en = "Nobody knows who asked for this grant, because the tablet has no person. Name the requester first; then somebody else can approve."
+    en = (
+        "Nobody knows who asked for this grant, because the tablet has no person. Name the requester first; then "
+        "somebody else can approve."
+    )
     th = "ไม่ทราบว่าใครยื่นคำขอนี้ เพราะแท็บเล็ตไม่มีผู้ใช้ ระบุผู้ยื่นก่อน แล้วให้ผู้อื่นอนุมัติ"
 
 
@@ -48,32 +51,53 @@ class GrantNotApproved(Problem):
 
 class GrantCaseUnknown(Problem):
     code, http_status = "grant-case-unknown", 409
-    en = "The person this grant is for has not arrived yet. Wait until the intake is sent, then approve. Nothing was changed."
+    en = (
+        "The person this grant is for has not arrived yet. Wait until the intake is sent, then approve. Nothing "
+        "was changed."
+    )
     th = "ยังไม่ได้รับข้อมูลของผู้ที่จะรับเงินนี้ รอให้ส่งแบบรับเคสก่อน แล้วจึงอนุมัติ ยังไม่มีการเปลี่ยนแปลง"
 
 
 class GrantOutOfDate(Problem):
     code, http_status = "grant-out-of-date", 409
-    en = "What stands here is not what the request says now. Ask for the request to be sent again, then decide. Nothing was changed."
+    en = (
+        "What stands here is not what the request says now. Ask for the request to be sent again, then decide. "
+        "Nothing was changed."
+    )
     th = "ข้อมูลที่นี่ไม่ตรงกับคำขอฉบับปัจจุบัน ให้ส่งคำขออีกครั้ง แล้วจึงตัดสินใจ ยังไม่มีการเปลี่ยนแปลง"
 
 
 class GrantRequestRejected(Problem):
     code, http_status = "grant-request-rejected", 409
-    en = "The request was rejected in review, so the grant cannot be approved. Correct the request or its review first. Nothing was changed."
+    en = (
+        "The request was rejected in review, so the grant cannot be approved. Correct the request or its review "
+        "first. Nothing was changed."
+    )
     th = "คำขอถูกตีกลับในการตรวจ จึงอนุมัติไม่ได้ แก้คำขอหรือผลการตรวจก่อน ยังไม่มีการเปลี่ยนแปลง"
 
 
 class GrantAddressTooLong(Problem):
     code, http_status = "grant-address-too-long", 422
-    en = "With the name, the safe address has {lines} lines, and {most} fit the envelope's window. Shorten it in the request, then approve. Nothing was changed."
-    th = "ที่อยู่ที่ปลอดภัยรวมชื่อมี {lines} บรรทัด ช่องซองจดหมายใส่ได้ {most} บรรทัด ย่อในคำขอแล้วอนุมัติใหม่ ยังไม่มีการเปลี่ยนแปลง"
+    en = (
+        "With the name, the safe address has {lines} lines, and {most} fit the envelope's window. Shorten it in "
+        "the request, then approve. Nothing was changed."
+    )
+    th = (
+        "ที่อยู่ที่ปลอดภัยรวมชื่อมี {lines} บรรทัด ช่องซองจดหมายใส่ได้ {most} บรรทัด ย่อในคำขอแล้วอนุมัติใหม่ "
+        "ยังไม่มีการเปลี่ยนแปลง"
+    )
 
 
 class LetterheadMissing(Problem):
     code, http_status = "letterhead-missing", 422
-    en = "The programme has no [letterhead], so no letter can be written. Add it to program.toml and install the programme again. Nothing was changed."
-    th = "โครงการไม่มีส่วน [letterhead] จึงเขียนจดหมายไม่ได้ เพิ่มใน program.toml แล้วติดตั้งใหม่ ยังไม่มีการเปลี่ยนแปลง"
+    en = (
+        "The programme has no [letterhead], so no letter can be written. Add it to program.toml and install the "
+        "programme again. Nothing was changed."
+    )
+    th = (
+        "โครงการไม่มีส่วน [letterhead] จึงเขียนจดหมายไม่ได้ เพิ่มใน program.toml แล้วติดตั้งใหม่ "
+        "ยังไม่มีการเปลี่ยนแปลง"
+    )
 
 
 class LetterWordingMissing(Problem):
@@ -84,8 +108,14 @@ class LetterWordingMissing(Problem):
 
 class LetterWordingUnchecked(Problem):
     code, http_status = "letter-wording-unchecked", 422
-    en = "{file} is a draft that no second reader has checked, and a real letter refuses it. Have it checked and take out “draft: yes”. Nothing was changed."
-    th = "{file} ยังเป็นร่างที่ไม่มีผู้ตรวจทาน จดหมายจริงจึงใช้ไม่ได้ ให้ผู้อื่นตรวจแล้วเอา “draft: yes” ออก ยังไม่มีการเปลี่ยนแปลง"
+    en = (
+        "{file} is a draft that no second reader has checked, and a real letter refuses it. Have it checked and "
+        "take out “draft: yes”. Nothing was changed."
+    )
+    th = (
+        "{file} ยังเป็นร่างที่ไม่มีผู้ตรวจทาน จดหมายจริงจึงใช้ไม่ได้ ให้ผู้อื่นตรวจแล้วเอา “draft: yes” ออก "
+        "ยังไม่มีการเปลี่ยนแปลง"
+    )
 
 
 class LetterVoidAlready(Problem):

@@ -46,7 +46,7 @@ class Request:
     def shown(self, path: str | None, language: str) -> str:
         """An answer as the form says it in a language: labels of choices instead of their values."""
         asked = self.schema.field(path) if path else None
-        return shown(self.schema, asked, self.answers.get(path), language) if asked else self.text(path)
+        return shown(self.schema, asked, self.answers.get(path or ""), language) if asked else self.text(path)
 
 
 def request_of(tx: sa.Connection, store: Store, project: UUID, submission_id: UUID | None) -> Request | None:

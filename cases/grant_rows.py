@@ -45,11 +45,10 @@ def by_entity(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> s
 
 def entity_data(tx: sa.Connection, project: UUID, grant: sa.Row) -> dict[str, Any]:
     """The properties of the grant's entity as they are now."""
-    return tx.scalar(
-        sa.select(entity.c.data).where(
-            entity.c.project_id == project, entity.c.list == grant.list, entity.c.uuid == grant.entity
-        )
+    found = sa.select(entity.c.data).where(
+        entity.c.project_id == project, entity.c.list == grant.list, entity.c.uuid == grant.entity
     )
+    return dict(tx.scalar(found) or {})
 
 
 def case_of(tx: sa.Connection, project: UUID, case_id: UUID | None) -> sa.Row | None:
@@ -79,7 +78,9 @@ def publish(tx: sa.Connection, programme: Programme, project: UUID, grant: sa.Ro
         change_by_server(tx, project, grant.list, grant.entity, data, user_id=user_id)
 
 
-def note(tx: sa.Connection, store: Store, actor: Actor, kind: str, grant: sa.Row, data: dict[str, Any] | None = None) -> None:
+def note(
+    tx: sa.Connection, store: Store, actor: Actor, kind: str, grant: sa.Row, data: dict[str, Any] | None = None
+) -> None:
     """What happened to a grant: a row of the case's timeline, and an audit event. `data` names no person."""
     tx.execute(
         action.insert().values(

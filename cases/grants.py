@@ -91,8 +91,8 @@ def mark_paid(
 ) -> None:
     """Record that an approved grant was paid. `how` is a value of the form's choices; any other text becomes a comment.
 
-    Raises GrantNotApproved, GrantOutOfDate, InputInvalid (a day in the future or before the approval), ChangedMeanwhile,
-    NotFound, Forbidden.
+    Raises GrantNotApproved, GrantOutOfDate, InputInvalid (a day in the future or before the approval),
+    ChangedMeanwhile, NotFound, Forbidden.
     """
     programme = _programme(tx, actor.project)
     with tx.begin_nested():
@@ -184,8 +184,9 @@ def _approved(
     tx: sa.Connection, store: Store, actor: Actor, programme: Programme, grant: sa.Row, request: Request,
     rule: LetterRule | None, data: LetterData | None,
 ) -> Issued | None:
+    state = after_approval(paid=grant.paid_at is not None, received=grant.received_on is not None)
     now = grant_rows.change(
-        tx, actor.project, grant, state=after_approval(paid=grant.paid_at is not None, received=grant.received_on is not None),
+        tx, actor.project, grant, state=state,
         approved_content=grant.content, approved_by=actor.id, approved_at=dt.datetime.now(dt.UTC),
         facts=grant.facts | {"approved": {"instance": request.instance_id, "amount": grant.amount, "kind": grant.kind}},
     )
@@ -194,13 +195,14 @@ def _approved(
     if rule and data and grant.case_id:
         issued = letters.issue(tx, store, actor, rule, data, grant_id=grant.id, case_id=grant.case_id)
     grant_rows.publish(tx, programme, actor.project, now, user_id=actor.id)
-    grant_rows.note(tx, store, actor, "grant.approved", now, {"was": grant.state, "letter": issued.number if issued else None})
+    said = {"was": grant.state, "letter": issued.number if issued else None}
+    grant_rows.note(tx, store, actor, "grant.approved", now, said)
     return issued
 
 
 def _letter_data(
-    tx: sa.Connection, store: Store, actor: Actor, programme: Programme, rule: LetterRule, grant: sa.Row, request: Request,
-    condition: str,
+    tx: sa.Connection, store: Store, actor: Actor, programme: Programme, rule: LetterRule, grant: sa.Row,
+    request: Request, condition: str,
 ) -> LetterData:
     if grant.case_id is None:
         raise GrantCaseUnknown()
@@ -213,7 +215,7 @@ def _letter_data(
 
 
 def _checked_request(tx: sa.Connection, store: Store, programme: Programme, project: UUID, grant: sa.Row) -> Request:
-    """The request, when the grant's row says the same as it. A rule that failed at the door must not be approved over."""
+    """The request, when the grant's row says the same as it: what failed at the door must not be approved over."""
     request = request_of(tx, store, project, grant.submission_id)
     data, rule = grant_rows.entity_data(tx, project, grant), programme.lists[grant.list]
     amount, kind = (str(data.get(name) or "") for name in (rule.amount, rule.kind))

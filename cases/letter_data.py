@@ -66,7 +66,8 @@ NOBODY = Person({}, {})
 
 
 def letter_data(
-    tx: sa.Connection, store: Store, project: UUID, programme: Programme, rule: LetterRule, asked: Asked, request: Request
+    tx: sa.Connection, store: Store, project: UUID, programme: Programme, rule: LetterRule, asked: Asked,
+    request: Request,
 ) -> LetterData:
     """The letter of a grant, whole but for its number. Raises a Problem for whatever would keep it from being printed:
     LetterheadMissing, LetterWordingMissing, LetterWordingUnchecked, GrantAddressTooLong, and those of `odk.wording`.
@@ -99,9 +100,10 @@ def language_of(rule: LetterRule, wanted: str) -> str:
 def person_of(tx: sa.Connection, store: Store, project: UUID, programme: Programme, case_id: UUID) -> Person:
     """The newest names that any submission of the case gives; never a mixture of two."""
     forms = {form_id: rule for form_id, rule in programme.forms.items() if rule.person}
+    same = sa.and_(membership.c.project_id == submission.c.project_id, membership.c.submission_id == submission.c.id)
     rows = tx.execute(
         sa.select(submission)
-        .join(membership, sa.and_(membership.c.project_id == submission.c.project_id, membership.c.submission_id == submission.c.id))
+        .join(membership, same)
         .where(
             membership.c.project_id == project, membership.c.case_id == case_id, submission.c.xml_form_id.in_(forms),
             submission.c.review_state != "rejected", submission.c.deleted_at.is_(None),
@@ -187,7 +189,8 @@ def _filled(data: LetterData, language: str) -> dict[str, str]:
     """What the paper will pour: the values, and a mark for each that it makes of the facts itself."""
     ours = "en" if language == "en" else "th"
     house = data.organisation
-    texts = {"organisation": house.name, "signatory": house.signatory, "signatory_role": house.signatory_role, "ask": house.ask}
+    texts = {"organisation": house.name, "signatory": house.signatory, "ask": house.ask}
+    texts["signatory_role"] = house.signatory_role
     made = {name: text.get(language) or text.get(ours, "") for name, text in texts.items()}
     made |= dict.fromkeys(("number", "date", "amount", "amount_words", *data.dates), "–")
     return made | dict(data.values.get(language, {}))

@@ -57,20 +57,21 @@ def issue(
     number = f"{short_name}-{'T' if data.trial else 'L'}-{day.year}-{count:04d}"
     version = store.keyring.purpose_version("letters")
     spoken = "en" if data.languages[0] == "en" else "th"
+    proof = verification.token(store.keyring, number, version)
     whole = replace(
         data, number=number,
         printed_number=printed_number(rule.number_format.in_(spoken), count, day, spoken, trial=data.trial),
-        verify_url=f"{store.settings.public_url}/verify/{number}?k={verification.token(store.keyring, number, version)}",
+        verify_url=f"{store.settings.public_url}/verify/{number}?k={proof}",
     )
     letter_id, now = new_id(), dt.datetime.now(dt.UTC)
     frozen = frozen_bytes(whole)
     key = store.keyring.add_record(tx, actor.project, letter_id)
     tx.execute(
         letter.insert().values(
-            project_id=actor.project, id=letter_id, number=number, series="trial" if data.trial else "real", kind=rule.id,
-            language=data.language, state="issued", grant_id=grant_id, case_id=case_id, issued_at=now, issued_by=actor.id,
-            template_version=paper_version(), data=key.encrypt("data", frozen), data_sha256=hashlib.sha256(frozen).hexdigest(),
-            verify_version=version,
+            project_id=actor.project, id=letter_id, number=number, series="trial" if data.trial else "real",
+            kind=rule.id, language=data.language, state="issued", grant_id=grant_id, case_id=case_id, issued_at=now,
+            issued_by=actor.id, template_version=paper_version(), data=key.encrypt("data", frozen),
+            data_sha256=hashlib.sha256(frozen).hexdigest(), verify_version=version,
         )
     )
     _note(tx, store, actor, "letter.issued", letter_id, case_id, {"number": number, "kind": rule.id})
@@ -143,8 +144,8 @@ def settle_failure(tx: sa.Connection, project_id: UUID, letter_id: UUID) -> None
     tx.execute(
         rule_failure.update()
         .where(
-            rule_failure.c.project_id == project_id, rule_failure.c.settled_at.is_(None), rule_failure.c.rule == PRINTING,
-            rule_failure.c.facts["letter"].astext == str(letter_id),
+            rule_failure.c.project_id == project_id, rule_failure.c.settled_at.is_(None),
+            rule_failure.c.rule == PRINTING, rule_failure.c.facts["letter"].astext == str(letter_id),
         )
         .values(settled_at=dt.datetime.now(dt.UTC))
     )
@@ -180,13 +181,14 @@ def _next(tx: sa.Connection, project_id: UUID, series: str, year: int) -> int:
 
 
 def _note(
-    tx: sa.Connection, store: Store, actor: Actor, kind: str, letter_id: UUID, case_id: UUID | None, data: dict[str, Any]
+    tx: sa.Connection, store: Store, actor: Actor, kind: str, letter_id: UUID, case_id: UUID | None,
+    data: dict[str, Any],
 ) -> None:
-    by_person = actor.kind == "person"
+    by = "user_id" if actor.kind == "person" else "app_user_id" if actor.kind == "tablet" else None
     tx.execute(
         action.insert().values(
-            project_id=actor.project, id=new_id(), case_id=case_id, kind=kind, subject=letter_id, at=dt.datetime.now(dt.UTC),
-            user_id=actor.id if by_person else None, app_user_id=actor.id if actor.kind == "tablet" else None, data=data,
+            project_id=actor.project, id=new_id(), case_id=case_id, kind=kind, subject=letter_id,
+            at=dt.datetime.now(dt.UTC), data=data, **({by: actor.id} if by else {}),
         )
     )
     record(tx, store.keyring, actor, Event(kind, "letter", letter_id, {"number": data["number"]}))

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from store.actor import NOBODY, Actor, act_as
+from store.actor import NOBODY, Actor, settings_of
 from store.keys import KeyMissing, Keyring
 from store.tables import letter, project
 
@@ -64,11 +64,16 @@ def look_up(tx: sa.Connection, keyring: Keyring, number: str, k: str) -> Verifie
     home = tx.scalar(sa.select(project.c.id).where(project.c.short_name == parts[1]))
     if home is None:
         return unknown
-    act_as(tx, Actor("nobody", projects=(home,), scope="all"))
+    _act_as(tx, Actor("nobody", projects=(home,), scope="all"))
     try:
         return _found(tx, keyring, home, number, version) or unknown
     finally:
-        act_as(tx, NOBODY)
+        _act_as(tx, NOBODY)
+
+
+def _act_as(tx: sa.Connection, actor: Actor) -> None:
+    with tx.connection.cursor() as sentence:
+        sentence.execute(settings_of(actor))
 
 
 def _found(tx: sa.Connection, keyring: Keyring, home: UUID, number: str, version: int) -> Verified | None:

@@ -70,7 +70,8 @@ def _note_failure(tx: sa.Connection, store: Store, actor: Actor, letter_id: UUID
     )
     letters.settle_failure(tx, actor.project, letter_id)
     if submission_id is not None:
-        facts = {key: str(value)[:100] for key, value in problem.facts.items()} | {"letter": str(letter_id), "number": row.number}
+        facts = {key: str(value)[:100] for key, value in problem.facts.items()}
+        facts |= {"letter": str(letter_id), "number": row.number, "code": problem.code}
         tx.execute(
             rule_failure.insert().values(
                 project_id=actor.project, id=new_id(), rule=letters.PRINTING, submission_id=submission_id,

@@ -1,6 +1,7 @@
 """Grants: asked for from a tablet, decided by somebody else, taken back by an edit, paid, received."""
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 import uuid
@@ -307,9 +308,9 @@ def test_an_edit_after_approval_suspends_and_shows_the_difference(desk: Desk, wo
         shown = grants.differences(tx, desk.store, coordinator, grant)
     assert shown == [
         ("request/amount", "Amount in baht", "3500", "4800", Privacy.OPEN),
-        ("payment/payee_relation", "Who receives the money?", "The person", "A guardian", Privacy.OPEN),
+        ("payment/payee_relation", "Who receives the money?", "The person", "Guardian", Privacy.OPEN),
         ("payment/payee", "Payee's name", "", "นางป้า ตัวอย่าง", Privacy.IDENTIFYING),
-    ] or [one[0] for one in shown] == ["request/amount", "payment/payee_relation", "payment/payee"]
+    ]
     second = desk.approve(grant, coordinator)
     assert desk.row(grant).state == "approved"
     assert [(one.number, one.state) for one in desk.letters(grant)] == [(first.number, "void"), (second.number, "issued")]
@@ -474,10 +475,8 @@ def test_an_edit_and_an_approval_at_once_never_leave_an_approval_of_something_el
         thread_of_edit = threading.Thread(target=edit)
         thread_of_edit.start()
         ready.wait()
-        try:
+        with contextlib.suppress(ChangedMeanwhile):
             desk.approve(grant, coordinator)
-        except ChangedMeanwhile:
-            pass
         thread_of_edit.join()
         row = desk.row(grant)
         assert row.amount == (1000 + turn) * 100

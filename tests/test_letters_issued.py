@@ -199,7 +199,7 @@ def test_a_name_nobody_knows_refuses_the_approval(store: Store, aftercare: Actor
 def test_a_draft_is_printed_on_trial_and_refused_when_it_counts(desk: Desk, real: Desk, worker: Actor, coordinator: Actor) -> None:
     reword(desk, "receipt", "th", "---\nsubject", "---\ndraft: yes\nsubject")
     grant = desk.request(worker)
-    with pytest.raises(LetterWordingUnchecked, match="receipt.th.md"):
+    with pytest.raises(LetterWordingUnchecked, match=r"receipt\.th\.md"):
         real.approve(grant, coordinator)
     assert desk.row(grant).state == "requested" and not desk.letters()
     desk.approve(grant, coordinator)

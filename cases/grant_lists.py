@@ -1,0 +1,206 @@
+"""The list of grants: views by state, newest first, and what waits for whoever reads. Data for a page, no HTML.
+
+Sees through row-level security only what its transaction's actor may see.
+"""
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from cases.grant_rules import WAITING, Standing, why_not_approve
+from cases.paging import MOST_COUNTED, Cursor, counted, cursor
+from cases.who import LINE, Who, who
+from namjai.languages import Words
+from odk.programme import GrantRule, Programme
+from store.actor import Actor
+from store.tables import cases, grants, letter, submission, submission_version, users
+
+PAGE = 50
+VIEWS: dict[str, tuple[str, ...]] = {
+    "waiting": WAITING, "approved": ("approved",), "paid": ("paid",), "receipted": ("receipted",),
+    "refused": ("refused",), "all": (),
+}
+VIEW_NAMES: dict[str, Words] = {
+    "waiting": Words("Waiting", "รออนุมัติ"), "approved": Words("To pay", "รอจ่าย"), "paid": Words("Paid", "จ่ายแล้ว"),
+    "receipted": Words("Received", "รับเงินแล้ว"), "refused": Words("Refused", "ไม่อนุมัติ"), "all": Words("All", "ทั้งหมด"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LetterKey:
+    """A letter as a link needs it."""
+
+    key: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantLine:
+    """A grant in one line. `mine`: waits for this reader; `by` is None while nobody knows who asked."""
+
+    id: UUID
+    number: str
+    title: str
+    case: Who | None
+    state: str
+    mine: bool
+    by: str | None
+    at: dt.datetime
+    letter: LetterKey | None
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What one reader could approve now: how many, and the sum in satang. At most 1,000 are looked at."""
+
+    n: int
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantList:
+    """A page of the list; `after` is the cursor of the next one, `counts` stop at a thousand."""
+
+    lines: tuple[GrantLine, ...]
+    after: str | None
+    counts: Mapping[str, int | str]
+
+
+def grants_for_list(
+    tx: sa.Connection, actor: Actor, role: str | None, programme: Programme, language: str, *, view: str = "waiting",
+    after: str | None = None, limit: int = PAGE,
+) -> GrantList:
+    """A page of grants in a view, newest first, with the number in each view."""
+    where = [grants.c.project_id == actor.project, *_in_view(view)]
+    start = cursor(after, kind=dt.datetime)
+    if start and start.value:
+        seen = sa.tuple_(sa.literal(start.moment), sa.literal(start.id))
+        where.append(sa.tuple_(grants.c.requested_at, grants.c.id) < seen)
+    order = (grants.c.requested_at.desc(), grants.c.id.desc())
+    rows = tx.execute(_rows().where(*where).order_by(*order).limit(limit + 1)).all()
+    page, last = rows[:limit], rows[limit - 1] if len(rows) > limit else None
+    return GrantList(
+        tuple(_lines(tx, actor, role, programme, language, page)),
+        Cursor(last.requested_at.isoformat(), last.id).text() if last else None,
+        {name: counted(_count(tx, actor.project, name)) for name in VIEWS},
+    )
+
+
+def waiting_for(tx: sa.Connection, actor: Actor, role: str | None, programme: Programme) -> Waiting:
+    """What this reader could approve now."""
+    rule = programme.grants
+    if rule is None or role not in rule.approvers:
+        return Waiting(0, 0)
+    query = _rows().where(grants.c.project_id == actor.project, *_in_view("waiting")).limit(MOST_COUNTED)
+    rows = tx.execute(query).all()
+    authors = _authors(tx, actor.project, rows)
+    mine = [row for row in rows if _is_mine(row, rule, actor, role, authors.get(row.submission_id, ()))]
+    return Waiting(len(mine), sum(row.amount for row in mine))
+
+
+def of_case(
+    tx: sa.Connection, actor: Actor, role: str | None, programme: Programme, language: str, case_id: UUID
+) -> list[GrantLine]:
+    """The grants of a case, newest first, two hundred at most."""
+    query = _rows().where(grants.c.project_id == actor.project, grants.c.case_id == case_id)
+    rows = tx.execute(query.order_by(grants.c.requested_at.desc(), grants.c.id.desc()).limit(200)).all()
+    return _lines(tx, actor, role, programme, language, rows)
+
+
+def title_of(programme: Programme, list_name: str, kind: str, language: str) -> str:
+    """What a grant is for, in one word or two: the label of its kind."""
+    rule = programme.lists.get(list_name)
+    column = rule.column(rule.kind) if rule else None
+    return (column.shown(kind, language) if column else kind) or programme.word("grant", language)
+
+
+def shown_state(state: str, printed: bool) -> str:
+    """A state as pages show it: "letter" once the letter of an approved grant is printed."""
+    return "letter" if state == "approved" and printed else state
+
+
+def _lines(
+    tx: sa.Connection, actor: Actor, role: str | None, programme: Programme, language: str, rows: Sequence[sa.Row]
+) -> list[GrantLine]:
+    held = _letters(tx, actor.project, [row.id for row in rows])
+    authors = _authors(tx, actor.project, [row for row in rows if row.state in WAITING])
+    lines = []
+    for row in rows:
+        found = held.get(row.id)
+        mine = _is_mine(row, programme.grants, actor, role, authors.get(row.submission_id, ()))
+        lines.append(GrantLine(
+            row.id, row.number, title_of(programme, row.list, row.kind, language), _who(row, language),
+            shown_state(row.state, bool(found and found.pdf_blob)), mine, row.requester, row.requested_at,
+            LetterKey(found.number, found.number) if found else None, row.amount,
+        ))
+    return lines
+
+
+def _who(row: sa.Row, language: str) -> Who | None:
+    return who(row, language) if row.code and not row.placeholder else None
+
+
+def _rows() -> sa.Select:
+    """Grants with their case, who asked, and what review says of the request."""
+    line = [column for column in LINE if column.name != "id"]
+    return (
+        sa.select(grants, *line, users.c.name.label("requester"), submission.c.review_state)
+        .outerjoin(cases, sa.and_(cases.c.project_id == grants.c.project_id, cases.c.id == grants.c.case_id))
+        .outerjoin(users, users.c.id == grants.c.requested_by)
+        .outerjoin(
+            submission,
+            sa.and_(submission.c.project_id == grants.c.project_id, submission.c.id == grants.c.submission_id),
+        )
+    )
+
+
+def _in_view(view: str) -> list[sa.ColumnElement[bool]]:
+    states = VIEWS.get(view, WAITING)
+    return [grants.c.state.in_(states)] if states else []
+
+
+def _count(tx: sa.Connection, project: UUID, view: str) -> int:
+    some = sa.select(sa.literal(1)).select_from(grants).where(grants.c.project_id == project, *_in_view(view))
+    return tx.scalar(sa.select(sa.func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())) or 0
+
+
+def _is_mine(
+    row: sa.Row, rule: GrantRule | None, actor: Actor, role: str | None, authors: Sequence[tuple[str, UUID | None]]
+) -> bool:
+    if rule is None or row.state not in WAITING:
+        return False
+    named = {instance: UUID(user) for instance, user in row.facts.get("named", {}).items()}
+    standing = Standing(
+        state=row.state, amount=row.amount, requested_by=row.requested_by,
+        authors=tuple(user or named.get(instance) for instance, user in authors),
+        named_by=tuple(UUID(one) for one in row.facts.get("named_by", ())),
+        case_known=row.code is not None and not row.placeholder, review_state=row.review_state or "",
+    )
+    return why_not_approve(standing, rule, actor.id, role) is None
+
+
+def _authors(tx: sa.Connection, project: UUID, rows: Sequence[sa.Row]) -> dict[UUID, list[tuple[str, UUID | None]]]:
+    """Submission → who sent each of its versions."""
+    table = submission_version
+    wanted = [row.submission_id for row in rows if row.submission_id]
+    found: dict[UUID, list[tuple[str, UUID | None]]] = {}
+    if wanted:
+        query = sa.select(table.c.submission_id, table.c.instance_id, table.c.user_id)
+        for row in tx.execute(query.where(table.c.project_id == project, table.c.submission_id.in_(wanted))):
+            found.setdefault(row.submission_id, []).append((row.instance_id, row.user_id))
+    return found
+
+
+def _letters(tx: sa.Connection, project: UUID, ids: list[UUID]) -> dict[UUID, sa.Row]:
+    """Grant → its letter that holds."""
+    if not ids:
+        return {}
+    query = sa.select(letter.c.grant_id, letter.c.number, letter.c.pdf_blob).where(
+        letter.c.project_id == project, letter.c.grant_id.in_(ids), letter.c.state == "issued"
+    )
+    return {row.grant_id: row for row in tx.execute(query)}
