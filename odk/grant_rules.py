@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from odk.findings import Finding
 from odk.fitting import Fit
+from odk.programme import LetterRule
 
 
 def grant_rules(fit: Fit) -> Iterator[Finding]:
@@ -45,7 +46,7 @@ def letter_rules(fit: Fit) -> Iterator[Finding]:
         key = f"letters[{number}]"
         for role in ("wording", "receipt"):
             name = getattr(letter, role)
-            for language in letter.languages if name else ():
+            for language in _wanted(letter, role) if name else ():
                 if f"{name}.{language}" not in fit.wordings:
                     yield fit.say("wording-missing", f"{key}.{role}", file=f"{name}.{language}")
         for kind in letter.kinds:
@@ -54,6 +55,12 @@ def letter_rules(fit: Fit) -> Iterator[Finding]:
     for kind in kinds:
         if programme.letters and programme.letter_for(kind) is None:
             yield fit.say("kind-without-letter", "letters", "warning", given=kind)
+
+
+def _wanted(letter: LetterRule, role: str) -> list[str]:
+    """The languages that a letter or its receipt must be written in; a receipt is in the reader's alone."""
+    pairs = [one.split("-") for one in letter.languages]
+    return list(dict.fromkeys(one for pair in pairs for one in (pair if role == "wording" else pair[:1])))
 
 
 def _grant_kinds(fit: Fit) -> list[str]:

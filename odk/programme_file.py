@@ -5,37 +5,21 @@ import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from namjai.languages import LANGUAGES, Words
+from namjai.languages import Words
 from odk.findings import Finding
+from odk.grant_file import read_days, read_grants, read_letterhead, read_letters
 from odk.programme import (
     COLUMN_KINDS,
     FILE,
     TIMELINE_KINDS,
     Column,
     FormRule,
-    GrantRule,
-    Letterhead,
-    LetterRule,
-    Limit,
     ListRule,
     Programme,
     Stage,
 )
 from odk.toml_table import Table, did_you_mean, finding, read_toml
 
-_ROLES = (
-    "field_staff",
-    "therapist",
-    "coordinator",
-    "supervisor",
-    "finance",
-    "legal",
-    "director",
-    "donor_liaison",
-    "auditor",
-    "admin",
-)
-_PLAIN = "{number}/{year}"
 SAYS = {
     "file-missing": Words(
         "There is no program.toml in this folder. Copy one from forms/aftercare and change it.",
@@ -50,15 +34,6 @@ SAYS = {
     ),
     "case-list": Words(
         "There is no [lists.{given}]. {meant}Write that part.", "ไม่มี [lists.{given}] {meant_th}โปรดเขียนส่วนนี้"
-    ),
-    "value-double": Words("“{given}” stands twice. Give each its own.", "มี “{given}” สองครั้ง แต่ละรายการต้องไม่ซ้ำกัน"),
-    "limit-order": Words(
-        "Write the limits from the smallest sum to the largest, each sum once, above 0.",
-        "เรียงวงเงินจากน้อยไปมาก มากกว่า 0 แต่ละจำนวนครั้งเดียว",
-    ),
-    "number-format": Words(
-        "Write {{number}} once in it, and {{year}} if you like: “TS {{number}}/{{year}}”.",
-        "ต้องมี {{number}} หนึ่งครั้ง และจะมี {{year}} ด้วยก็ได้ เช่น “ทศ {{number}}/{{year}}”",
     ),
 }
 
@@ -78,10 +53,11 @@ def read_text(raw: bytes, folder_name: str) -> tuple[Programme | None, list[Find
     if values is None:
         return None, findings
     top = Table(FILE, values, "", findings)
-    return _programme(top, folder_name), findings
+    return programme_of(top, folder_name), findings
 
 
-def _programme(top: Table, folder_name: str) -> Programme | None:
+def programme_of(top: Table, folder_name: str) -> Programme | None:
+    """The programme that the file's values describe; None without [programme]. What is wrong lands in the findings."""
     head = top.table("programme")
     if head is None:
         if "programme" not in top.values:
@@ -100,11 +76,11 @@ def _programme(top: Table, folder_name: str) -> Programme | None:
         stages=_stages(top),
         lists=lists,
         forms=_forms(top),
-        grants=_grants(top),
-        letters=_letters(top),
+        grants=read_grants(top),
+        letters=read_letters(top),
         letter_fields=top.free("letter_fields"),
-        return_receipt_days=_days(top),
-        letterhead=_letterhead(top),
+        return_receipt_days=read_days(top),
+        letterhead=read_letterhead(top),
     )
     if programme.case_list and programme.case_list not in lists:
         head.say(
@@ -136,16 +112,11 @@ def _timezone(head: Table) -> str:
     return name
 
 
-def _once(table: Table, key: str, given: str, before: object) -> None:
-    if given in before:  # type: ignore[operator]
-        table.say(key, "value-double", SAYS["value-double"], given=given)
-
-
 def _stages(top: Table) -> tuple[Stage, ...]:
     stages: dict[str, Stage] = {}
     for one in top.tables("stages"):
         stage = Stage(one.text("id", required=True), one.words("label"), one.get("beside", bool, False))
-        _once(one, "id", stage.id, stages)
+        one.once("id", stage.id, stages)
         one.done()
         stages[stage.id] = stage
     return tuple(stages.values())
@@ -177,7 +148,7 @@ def _columns(one: Table) -> tuple[Column, ...]:
             table.get("filter", bool, False),
             table.text("choices"),
         )
-        _once(table, "property", column.property, columns)
+        table.once("property", column.property, columns)
         table.done()
         columns[column.property] = column
     return tuple(columns.values())
@@ -200,91 +171,3 @@ def _forms(top: Table) -> dict[str, FormRule]:
         )
         one.done()
     return found
-
-
-def _grants(top: Table) -> GrantRule | None:
-    one = top.table("grants")
-    if one is None:
-        return None
-    rule = GrantRule(
-        list=one.text("list", required=True),
-        form=one.text("form", required=True),
-        receipt_form=one.text("receipt_form"),
-        receipt_date=one.text("receipt_date"),
-        receipt_amount=one.text("receipt_amount"),
-        currency=one.text("currency", "THB", one_of=("THB",)),
-        number_format=_number_format(one, one.text("number_format", "{year}-{number:04}")),
-        approvers=one.texts("approvers", ("coordinator", "director"), one_of=_ROLES),
-        limits=_limits(one),
-    )
-    one.done()
-    return rule
-
-
-def _limits(grants: Table) -> tuple[Limit, ...]:
-    limits = []
-    for one in grants.tables("limits"):
-        limits.append(Limit(one.get("up_to", int, 0, required=True), one.texts("roles", one_of=_ROLES)))
-        one.done()
-    sums = [limit.up_to for limit in limits]
-    if sums != sorted(set(sums)) or (sums and sums[0] <= 0):
-        grants.say("limits", "value-order", SAYS["limit-order"])
-    return tuple(limits)
-
-
-def _number_format(table: Table, pattern: str, language: str = "") -> str:
-    try:
-        good = pattern.format(year=2026, number=1) != pattern.format(year=2026, number=2)
-    except (KeyError, IndexError, ValueError, AttributeError):
-        good = False
-    if not good:
-        table.say(f"number_format.{language}" if language else "number_format", "value-unknown", SAYS["number-format"])
-    return pattern if good else _PLAIN
-
-
-def _letters(top: Table) -> tuple[LetterRule, ...]:
-    letters: dict[str, LetterRule] = {}
-    for one in top.tables("letters"):
-        pattern = one.words("number_format", Words(_PLAIN, _PLAIN), required=False)
-        letter = LetterRule(
-            id=one.text("id", required=True),
-            label=one.words("label"),
-            kinds=one.texts("kinds"),
-            when=one.text("when", "approved", one_of=("approved",)),
-            wording=one.text("wording", required=True),
-            receipt=one.text("receipt"),
-            languages=one.texts("languages", ("th", "en"), one_of=LANGUAGES),
-            number_format=Words(_number_format(one, pattern.en, "en"), _number_format(one, pattern.th, "th")),
-        )
-        _once(one, "id", letter.id, letters)
-        one.done()
-        letters[letter.id] = letter
-    return tuple(letters.values())
-
-
-def _days(top: Table) -> int:
-    one = top.table("letter_days")
-    if one is None:
-        return 14
-    days = one.get("return_receipt", int, 14)
-    one.done()
-    return days
-
-
-def _letterhead(top: Table) -> Letterhead | None:
-    one = top.table("letterhead")
-    if one is None:
-        return None
-    contact = one.table("contact")
-    head = Letterhead(
-        organisation=one.words("organisation"),
-        contact={language: contact.texts(language) for language in LANGUAGES} if contact else {},
-        return_line=one.text("return_line"),
-        signatory=one.words("signatory"),
-        signatory_role=one.words("signatory_role"),
-        ask=one.words("ask", required=False),
-    )
-    if contact:
-        contact.done()
-    one.done()
-    return head

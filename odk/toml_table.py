@@ -23,6 +23,7 @@ _TYPES = {
     list: Words("a list in [ ]", "รายการใน [ ]"),
 }
 SAYS = {
+    "value-double": Words("“{given}” stands twice. Give each its own.", "มี “{given}” สองครั้ง แต่ละรายการต้องไม่ซ้ำกัน"),
     "file-large": Words(
         "This file is larger than 1 MB. Take out what does not belong here.", "ไฟล์ใหญ่กว่า 1 MB นำสิ่งที่ไม่เกี่ยวข้องออก"
     ),
@@ -37,7 +38,7 @@ SAYS = {
         "“{name}” is not known here. {meant}Known are: {known}.", "ไม่รู้จัก “{name}” ที่นี่ {meant_th}ใช้ได้: {known}"
     ),
     "items-type": Words("Each item of this list must be text in quotes.", "ทุกรายการต้องเป็นข้อความในเครื่องหมายคำพูด"),
-    "tables-type": Words("Write each as a table of its own, under [[{key}]].", "เขียนแต่ละรายการใต้ [[{key}]]"),
+    "tables-type": Words("Write each as a table of its own, under [[{part}]].", "เขียนแต่ละรายการใต้ [[{part}]]"),
     "value-unknown": Words(
         "“{given}” is not possible here. {meant}Use one of: {known}.",
         "ใช้ “{given}” ที่นี่ไม่ได้ {meant_th}ใช้ค่าใดค่าหนึ่งต่อไปนี้: {known}",
@@ -165,7 +166,7 @@ class Table:
             if isinstance(one, dict):
                 found.append(Table(self.file, one, f"{self.key(name)}[{number}]", self.findings))
             else:
-                self.say(name, "tables-type", key=self.key(name))
+                self.say(name, "tables-type", part=self.key(name))
         return found
 
     def named_tables(self, name: str) -> dict[str, Table]:
@@ -179,6 +180,11 @@ class Table:
         inner = self.table(name)
         found = {one: inner.text(one) for one in inner.values} if inner else {}
         return {key: value for key, value in found.items() if value}
+
+    def once(self, name: str, given: str, before: Collection[str]) -> None:
+        """Note that a value stood before, where each must have its own."""
+        if given in before:
+            self.say(name, "value-double", given=given)
 
     def done(self) -> None:
         """Every key that nobody asked for is a mistake of somebody."""

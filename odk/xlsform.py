@@ -166,17 +166,15 @@ def _validated(xml: bytes, name: str, rows: Rows) -> list[Finding]:
         path = Path(folder) / "form.xml"
         path.write_bytes(xml)
         try:
-            said, severity = check_xform(str(path)), "warning"
+            said, failed = check_xform(str(path)), False
         except ODKValidateError as error:
-            said, severity = [str(error)], "error"
+            said, failed = [str(error)], True
         except OSError:
             return []
     texts = [_without_boilerplate(one, str(path)) for one in said]
-    return [
-        _spoken(one, severity, f"validate{'' if severity == 'error' else '-warning'}", name, rows)
-        for one in texts
-        if one
-    ]
+    if failed:
+        return [_spoken(one, "error", "validate", name, rows) for one in texts if one]
+    return [_spoken(one, "warning", "validate-warning", name, rows) for one in texts if one]
 
 
 def _without_boilerplate(said: str, path: str) -> str:

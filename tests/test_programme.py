@@ -3,16 +3,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pyxform.xls2json_backends import md_table_to_workbook
 
 from namjai.languages import Words
 from odk.check import check, load_folder, read_folder
 from odk.findings import Finding
 from odk.programme import Column, Limit, ListRule, Programme, ProgrammeInvalid, allot_slots, read_programme
+from odk.programme_file import programme_of
+from odk.programme_rules import programme_rules
+from odk.toml_table import Table
 
 AFTERCARE = Path(__file__).parent.parent / "forms" / "aftercare"
 Change = Callable[..., list[Finding]]
@@ -128,7 +135,11 @@ def test_a_column_that_becomes_a_number_moves() -> None:
     ('number_format.en = "TS {number}/{year}"', 'number_format.en = "TS {nummer}"', "letters[1].number_format.en", "value-unknown", "{number}"),
     ('wording = "grant_letter"', 'wording = "grant_leter"', "letters[2].wording", "wording-missing", "letters/grant_leter.th.md"),
     ('kinds = ["scholarship"]', 'kinds = ["scholarships"]', "letters[1].kinds", "kind-unknown", "Did you mean scholarship"),
-    ('languages = ["th", "en"]', 'languages = ["th", "fr"]', "letters[1].languages", "value-unknown", "Use one of"),
+    ('languages = ["th", "en"]', 'languages = ["th", "fr"]', "letters[1].languages", "value-unknown", "side by side"),
+    ('languages = ["th", "en"]', 'languages = ["th", "my-th"]', "letters[1].wording", "wording-missing", "scholarship_letter.my.md"),
+    ('number_format.th = "ทศ {number}/{year}"', 'number_format.th = "ทศ {number:04}/{year}"', "letters[1].number_format.th", "value-unknown", "{number}"),
+    ('number_format = "SF-{year}-{number:04}"', 'number_format = "{number:1000000000}"', "grants.number_format", "value-unknown", "{number}"),
+    ('number_format = "SF-{year}-{number:04}"', 'number_format = "{number.__class__}{number}"', "grants.number_format", "value-unknown", "{number}"),
     ('purpose = "letter/purpose"', 'purpose = "letter/purpos"', "letter_fields.purpose", "path-unknown", "letter/purpose"),
     ('[letterhead]', '[letterhaed]', "letterhaed", "key-unknown", "Did you mean “letterhead”"),
     ('return_receipt = 14', 'return_receipt = true', "letter_days.return_receipt", "key-type", "whole number"),
@@ -200,6 +211,36 @@ def test_a_broken_form_in_a_folder_is_named_and_the_rest_is_read(tmp_path: Path)
     folder = read_folder(tmp_path / "p", validate=False)
     assert [(one.file, one.code) for one in folder.findings] == [("visit.xlsx", "workbook-broken")]
     assert set(folder.forms) == {"intake", "fund_request", "fund_receipt"}
+
+
+def test_a_letter_may_have_two_languages_side_by_side(officer: Change) -> None:
+    assert officer('languages = ["th", "en"]', 'languages = ["en-th", "th"]') == []
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=12) | st.sampled_from(["{", "{number}", "", "th", "date"]),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=8), inside, max_size=3), max_leaves=6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_program_toml_becomes_findings_and_never_an_error(data: st.DataObject) -> None:
+    values = tomllib.loads((AFTERCARE / "program.toml").read_text("utf-8"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        place: Any = values
+        while isinstance(place, dict | list) and place:
+            key = data.draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if not isinstance(place[key], dict | list) or data.draw(st.booleans()):
+                place[key] = data.draw(ANYTHING)
+                break
+            place = place[key]
+    findings: list[Finding] = []
+    top = Table("program.toml", values, "", findings)
+    programme = programme_of(top, "aftercare")
+    if programme is not None:
+        findings += programme_rules(programme, {}, set())
+        assert Programme.from_json(json.loads(json.dumps(programme.to_json()))) == programme
+    assert all(one.en and one.th for one in findings)
 
 
 MINIMAL = """

@@ -12,7 +12,7 @@ import pytest
 from pyxform.xls2json_backends import md_table_to_workbook
 
 from namjai.problems import catalogue
-from odk import fitting, programme_file, toml_table, xlsform_rules
+from odk import fitting, grant_file, programme_file, toml_table, xlsform_rules
 from odk.findings import Finding
 from odk.workbook import LARGEST_FILE, WorkbookTooLarge, WorkbookUnsafe, check_workbook
 from odk.xlsform import XLSFormInvalid, check, compile_xlsform, try_xlsform, validate_is_there
@@ -232,7 +232,7 @@ def test_a_lone_file_has_errors_only_from_pyxform_and_validate(tmp_path: Path) -
 
 
 def test_every_sentence_of_a_rule_has_both_languages() -> None:
-    for module in (fitting, programme_file, toml_table, xlsform_rules):
+    for module in (fitting, grant_file, programme_file, toml_table, xlsform_rules):
         for code, words in module.SAYS.items():
             assert words.en and words.th and words.en != words.th and _facts(words.en) == _facts(words.th), code
 
