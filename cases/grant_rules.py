@@ -36,6 +36,13 @@ STATES: dict[str, Words] = {
     "paid": Words("paid", "จ่ายแล้ว"),
     "receipted": Words("received", "รับเงินแล้ว"),
 }
+# How money goes out; what is none of these is told in a comment.
+WAYS: dict[str, Words] = {
+    "cash": Words("In cash", "เงินสด"),
+    "transfer": Words("By bank transfer", "โอนเข้าบัญชี"),
+    "provider": Words("Paid to the school, hospital or shop", "จ่ายให้สถานศึกษา โรงพยาบาล หรือร้านค้า"),
+    "other": Words("Another way", "วิธีอื่น"),
+}
 # 100 million baht: beyond any grant, within what every sum here can hold.
 MOST_SATANG = 10_000_000_000
 _LONGEST_AMOUNT = 30

@@ -72,8 +72,7 @@ def look_up(tx: sa.Connection, keyring: Keyring, number: str, k: str) -> Verifie
 
 
 def _act_as(tx: sa.Connection, actor: Actor) -> None:
-    with tx.connection.cursor() as sentence:
-        sentence.execute(settings_of(actor))
+    tx.exec_driver_sql(settings_of(actor))
 
 
 def _found(tx: sa.Connection, keyring: Keyring, home: UUID, number: str, version: int) -> Verified | None:

@@ -1,0 +1,220 @@
+"""What the pages of grants and letters are told: lists, one grant, one letter; each as its reader may see it."""
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from grant_desk import PURPOSE, Desk
+
+from cases.grant_lists import GrantList, Waiting, grants_for_list, of_case, waiting_for
+from cases.grant_page import GrantPage, grant_page
+from cases.letter_lists import LetterList, LetterPage, letter_id_of, letter_page, letters_for_list
+from cases.projects import programme_of
+from exports import paper, printing
+from namjai.problems import NotFound
+from store.actor import Actor
+from store.opening import Store
+
+
+@pytest.fixture
+def worker(person: Callable[..., Actor]) -> Actor:
+    return person("field_staff", "Nok")
+
+
+@pytest.fixture
+def coordinator(person: Callable[..., Actor]) -> Actor:
+    return person("coordinator", "Ploy")
+
+
+@pytest.fixture
+def director(person: Callable[..., Actor]) -> Actor:
+    return person("director", "Krit")
+
+
+@pytest.fixture
+def desk(store: Store, aftercare: Actor, worker: Actor) -> Desk:
+    made = Desk(store, aftercare)
+    made.intake(worker)
+    return made
+
+
+def listed(desk: Desk, by: Actor, role: str, view: str = "waiting", language: str = "en", **more: object) -> GrantList:
+    with desk.store.database.begin(by) as tx:
+        return grants_for_list(tx, by, role, programme_of(tx, desk.project), language, view=view, **more)
+
+
+def waiting(desk: Desk, by: Actor, role: str) -> Waiting:
+    with desk.store.database.begin(by) as tx:
+        return waiting_for(tx, by, role, programme_of(tx, desk.project))
+
+
+def shown(desk: Desk, by: Actor, role: str, grant: uuid.UUID, language: str = "en") -> GrantPage:
+    with desk.store.database.begin(by) as tx:
+        return grant_page(tx, desk.store, by, role, programme_of(tx, desk.project), grant, language)
+
+
+def letters_in(desk: Desk, by: Actor, view: str = "held", **more: object) -> LetterList:
+    with desk.store.database.begin(by) as tx:
+        return letters_for_list(tx, by, programme_of(tx, desk.project), "en", view=view, **more)
+
+
+def letter(desk: Desk, by: Actor, number: str, language: str = "en") -> LetterPage:
+    with desk.store.database.begin(by) as tx:
+        return letter_page(tx, desk.store, by, programme_of(tx, desk.project), language, number)
+
+
+def test_the_list_says_what_waits_for_whom(desk: Desk, worker: Actor, coordinator: Actor, director: Actor) -> None:
+    small, large, own = desk.request(worker), desk.request(worker, amount="12000"), desk.request(coordinator)
+    unknown = desk.request(None)
+    seen = {line.id: line for line in listed(desk, coordinator, "coordinator").lines}
+    assert {one: line.mine for one, line in seen.items()} == {small: True, large: False, own: False, unknown: False}
+    assert (seen[small].title, seen[small].by, seen[small].case.code) == ("Scholarship", "Nok", "KTR-MDV-QHT")
+    assert seen[unknown].by is None
+    assert waiting(desk, coordinator, "coordinator") == Waiting(1, 350000)
+    assert waiting(desk, director, "director") == Waiting(3, 1900000)
+    assert waiting(desk, worker, "field_staff") == Waiting(0, 0)
+    assert listed(desk, coordinator, "coordinator", language="th").lines[0].title == "ทุนการศึกษา"
+
+
+def test_a_grant_goes_from_view_to_view_and_carries_its_letter(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    grant = desk.request(worker)
+    issued = desk.approve(grant, coordinator)
+    assert listed(desk, coordinator, "coordinator").lines == ()
+    (line,) = listed(desk, coordinator, "coordinator", "approved").lines
+    assert (line.state, line.letter.number, line.mine) == ("approved", issued.number, False)
+    desk.work()
+    assert listed(desk, coordinator, "coordinator", "approved").lines[0].state == "letter"
+    counts = listed(desk, coordinator, "coordinator").counts
+    assert counts == {"waiting": 0, "approved": 1, "paid": 0, "receipted": 0, "refused": 0, "all": 1}
+
+
+def test_pages_follow_each_other_without_a_gap_or_a_repetition(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    asked = [desk.request(worker) for _ in range(7)]
+    for grant in asked:
+        desk.approve(grant, coordinator)
+    found, papers, after, also = [], [], None, None
+    for _ in range(3):
+        page = listed(desk, coordinator, "coordinator", "all", limit=3, after=after)
+        letters = letters_in(desk, coordinator, limit=3, after=also)
+        found += [line.id for line in page.lines]
+        papers += [line.number for line in letters.lines]
+        after, also = page.after, letters.after
+    assert found == asked[::-1] and after is None and also is None
+    assert papers == sorted(papers, reverse=True) and len(papers) == 7
+    assert len(listed(desk, coordinator, "coordinator", "all", after="rubbish").lines) == 7
+
+
+def test_a_worker_sees_the_grants_of_their_own_cases_only(desk: Desk, worker: Actor, coordinator: Actor, person: Callable[..., Actor]) -> None:
+    grant = desk.request(worker)
+    issued = desk.approve(grant, coordinator)
+    stranger = replace(person("field_staff", "Other"), scope="own")
+    assert listed(desk, stranger, "field_staff", "all").lines == () == letters_in(desk, stranger).lines
+    with pytest.raises(NotFound):
+        shown(desk, stranger, "field_staff", grant)
+    with pytest.raises(NotFound):
+        letter(desk, stranger, issued.number)
+    assert len(listed(desk, replace(worker, scope="own"), "field_staff", "all").lines) == 1
+
+
+def test_the_page_tells_each_reader_what_they_can_do(desk: Desk, worker: Actor, coordinator: Actor, director: Actor, person: Callable[..., Actor]) -> None:
+    finance = person("finance")
+    grant = desk.request(worker, amount="12000")
+    assert shown(desk, director, "director", grant).ask == "approve"
+    blocked = shown(desk, coordinator, "coordinator", grant, "th")
+    assert blocked.ask is None and "ผู้อำนวยการ" in blocked.blocked
+    assert (shown(desk, finance, "finance", grant).ask, shown(desk, worker, "field_staff", grant).blocked) == (None, None)
+    desk.approve(grant, director, "director")
+    paying = shown(desk, finance, "finance", grant)
+    assert paying.ask == "pay" and [one.value for one in paying.ways] == ["cash", "transfer", "provider", "other"]
+    assert shown(desk, coordinator, "coordinator", grant).ask is None
+    unknown = shown(desk, coordinator, "coordinator", desk.request(None))
+    assert unknown.ask == "name" and {"Nok", "Ploy"} <= {one.label for one in unknown.people}
+
+
+def test_a_decision_on_the_revision_of_the_page_holds(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    from cases.grant_rules import seen_in
+
+    grant = desk.request(worker)
+    version, content = seen_in(shown(desk, coordinator, "coordinator", grant).revision)
+    assert desk.approve(grant, coordinator, row_version=version, seen_content=content)
+
+
+def test_names_are_masked_for_everybody_and_the_purpose_for_finance(desk: Desk, worker: Actor, coordinator: Actor, person: Callable[..., Actor]) -> None:
+    grant = desk.request(worker)
+    facts = {one.path: one for one in shown(desk, coordinator, "coordinator", grant).facts}
+    assert facts["letter/purpose"].text == PURPOSE and facts["letter/purpose"].label == "The money is for"
+    assert facts["school/school_name"].masked and facts["school/school_name"].text == ""
+    assert facts["request/needed_by"].day == dt.date(2099, 11, 30)
+    assert "letter/address" not in facts and "letter/recipient" not in facts
+    seen = shown(desk, person("finance"), "finance", grant)
+    assert {one.path: one for one in seen.facts}["letter/purpose"].masked
+    assert PURPOSE not in str(seen) and "สมมติ" not in str(seen)
+
+
+def test_the_page_of_a_suspended_grant_shows_what_changed_and_masks_names(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    grant = desk.request(worker)
+    desk.approve(grant, coordinator)
+    desk.edit(worker, amount="4800", recipient="คุณคนใหม่")
+    page = shown(desk, coordinator, "coordinator", grant)
+    assert (page.state, page.ask, page.suspended.by) == ("suspended", "approve", "Nok")
+    money, name = page.suspended.differences
+    assert (money.was, money.now, money.masked) == ("3500", "4800", False)
+    assert (name.path, name.was, name.now, name.masked) == ("letter/recipient", "", "", True)
+    assert [(one.key, one.state) for one in page.steps] == [
+        ("requested", "done"), ("approved", "done"), ("suspended", "now"), ("letter", "todo"), ("paid", "todo"), ("receipted", "todo")]
+
+
+def test_the_steps_of_a_grant_name_who_did_what(desk: Desk, worker: Actor, coordinator: Actor, person: Callable[..., Actor]) -> None:
+    first = desk.request(worker)
+    desk.approve(first, coordinator)
+    desk.pay(first, person("finance", "Suda"))
+    desk.receipt(first)
+    desk.work()
+    page = shown(desk, coordinator, "coordinator", first)
+    assert [(one.key, one.state, one.by) for one in page.steps] == [
+        ("requested", "done", "Nok"), ("approved", "done", "Ploy"), ("letter", "done", None), ("paid", "done", "Suda"), ("receipted", "done", None)]
+    assert page.earlier == ()
+    second = shown(desk, coordinator, "coordinator", desk.request(worker))
+    assert [one.id for one in second.earlier] == [first]
+    with desk.store.database.begin(coordinator) as tx:
+        lines = of_case(tx, coordinator, "coordinator", programme_of(tx, desk.project), "en", page.case_id)
+    assert [one.id for one in lines] == [second.id, first]
+
+
+def test_a_letters_page_says_where_it_stands(desk: Desk, worker: Actor, coordinator: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = desk.approve(desk.request(worker), coordinator).number
+    page = letter(desk, coordinator, number)
+    assert (page.line.state, page.line.kind, page.line.language, page.by, page.amount) == ("waiting", "Scholarship letter", "ไทย", "Ploy", 350000)
+    assert page.with_receipt and page.envelope and page.trial and page.problem is None and page.sha256 is None
+
+    def broken(_: object) -> bytes:
+        raise paper.LetterAssetMissing(name="seal.svg")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(printing, "render_letter", broken)
+        desk.work()
+    page = letter(desk, coordinator, number, "th")
+    assert page.line.state == "failed" and "seal.svg" in page.problem
+    assert [one.number for one in letters_in(desk, coordinator, "failed").lines] == [number]
+    with desk.store.database.begin(coordinator) as tx:
+        printing.print_letter(desk.store, project=str(desk.project), letter=str(letter_id_of(tx, coordinator, number)))
+    page = letter(desk, coordinator, number)
+    assert page.line.state == "printed" and len(page.sha256) == 64 and page.problem is None
+
+
+def test_void_letters_lie_in_a_view_of_their_own(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    number = desk.approve(desk.request(worker), coordinator).number
+    desk.edit(worker, amount="100")
+    assert letters_in(desk, coordinator).lines == ()
+    assert [(one.number, one.state) for one in letters_in(desk, coordinator, "void").lines] == [(number, "void")]
+    assert letter(desk, coordinator, number).voided is not None
+
+
+def test_what_is_not_there_is_not_found(desk: Desk, coordinator: Actor) -> None:
+    with pytest.raises(NotFound):
+        shown(desk, coordinator, "coordinator", uuid.uuid4())
+    with pytest.raises(NotFound):
+        letter(desk, coordinator, "AC-L-2026-0001")
