@@ -11,7 +11,7 @@ from pathlib import Path
 
 from namjai.languages import Words
 from odk.findings import Finding, has_errors
-from odk.programme import FILE, Column, ListRule, Programme, ProgrammeInvalid
+from odk.programme import FILE, NO_WORDS, Column, FormRule, ListRule, Programme, ProgrammeInvalid
 from odk.programme_file import read_file
 from odk.programme_rules import programme_rules
 from odk.schema import FormSchema
@@ -81,7 +81,7 @@ def read_folder(path: Path, *, validate: bool = True) -> Folder:
         # What a broken spreadsheet should have said cannot be missed in program.toml as well.
         if not has_errors(findings):
             findings += programme_rules(programme, schemas, set(wordings))
-        programme = with_choice_labels(programme, schemas)
+        programme = with_titles(with_choice_labels(programme, schemas), schemas)
     return Folder(path, programme, forms, wordings, media, tuple(findings))
 
 
@@ -207,6 +207,16 @@ def with_choice_labels(programme: Programme, schemas: Mapping[str, FormSchema]) 
     )
 
 
+def with_titles(programme: Programme, schemas: Mapping[str, FormSchema]) -> Programme:
+    """The programme with a title for every form: where program.toml gives none, the form's own."""
+    forms = dict(programme.forms)
+    for form_id, schema in schemas.items():
+        rule = forms.get(form_id) or FormRule(form_id, NO_WORDS)
+        if not rule.title.en:
+            forms[form_id] = replace(rule, title=Words(schema.title, schema.title))
+    return replace(programme, forms=forms)
+
+
 def _labelled(column: Column, rule: ListRule, programme: Programme, schemas: Mapping[str, FormSchema]) -> Column:
     if column.kind != "choice":
         return column
@@ -242,4 +252,4 @@ def wording_of(folder: Folder, name: str, language: str) -> Wording:
     return read_wording(folder.wordings[key], file=f"letters/{key}.md", language=language)
 
 
-__all__ = ["FILE", "Folder", "check", "load_folder", "read_folder", "with_choice_labels", "wording_of"]
+__all__ = ["FILE", "Folder", "check", "load_folder", "read_folder", "with_choice_labels", "with_titles", "wording_of"]

@@ -20,7 +20,13 @@ from odk.programme import (
 )
 from odk.toml_table import Table, did_you_mean, finding, read_toml
 
+# Parts that the design names and that this version does not read: said, never silently passed over.
+_LATER = ("reminders", "indicators", "retention")
 SAYS = {
+    "part-unused": Words(
+        "This version of Namjai does not use [{part}] yet. It may stay.",
+        "Namjai รุ่นนี้ยังไม่ใช้ [{part}] แต่คงไว้ได้",
+    ),
     "file-missing": Words(
         "There is no program.toml in this folder. Copy one from forms/aftercare and change it.",
         "ไม่มี program.toml ในโฟลเดอร์นี้ คัดลอกจาก forms/aftercare แล้วแก้ไข",
@@ -91,6 +97,9 @@ def programme_of(top: Table, folder_name: str) -> Programme | None:
             **did_you_mean(programme.case_list, lists),
         )
     head.done()
+    for name in _LATER:
+        if top.get(name, object) is not None:
+            top.say(name, "part-unused", SAYS["part-unused"], severity="warning", part=name)
     top.done()
     return programme
 
@@ -159,7 +168,7 @@ def _forms(top: Table) -> dict[str, FormRule]:
     for name, one in top.named_tables("forms").items():
         found[name] = FormRule(
             id=name,
-            title=one.words("title"),
+            title=one.words("title", required=False),
             icon=one.text("icon", "file-earmark-text"),
             kind=one.text("kind", "care", one_of=TIMELINE_KINDS),
             event_date=one.text("event_date"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from namjai.languages import Words
-from odk.findings import Finding, nearest
+from odk.findings import Finding, Severity, nearest
 
 LARGEST = 1_000_000
 NO_WORDS = Words("", "")
@@ -47,6 +47,10 @@ SAYS = {
         "Write {name}.en and {name}.th, the words in English and in Thai.",
         "ไม่มี {name} โปรดเขียน {name}.en และ {name}.th",
     ),
+    "label-plain": Words(
+        "These words are the same in both languages. Write {name}.en and {name}.th instead.",
+        "ข้อความนี้เหมือนกันทั้งสองภาษา ควรเขียนเป็น {name}.en และ {name}.th",
+    ),
     "label-half": Words(
         "The words in {language} are missing. Write {name}.", "ไม่มีข้อความภาษา{language_th} โปรดเขียน {name}"
     ),
@@ -63,10 +67,12 @@ def did_you_mean(word: str, known: Collection[str]) -> dict[str, str]:
     }
 
 
-def finding(file: str, code: str, words: Words, *, key: str = "", row: Any = None, **facts: Any) -> Finding:
-    """An error with its sentences filled in."""
+def finding(
+    file: str, code: str, words: Words, *, key: str = "", row: Any = None, severity: Severity = "error", **facts: Any
+) -> Finding:
+    """A finding with its sentences filled in."""
     return Finding(
-        file, "error", code, words.en.format(**facts).strip(), words.th.format(**facts).strip(), row=row, key=key
+        file, severity, code, words.en.format(**facts).strip(), words.th.format(**facts).strip(), row=row, key=key
     )
 
 
@@ -141,6 +147,11 @@ class Table:
 
     def words(self, name: str, default: Words = NO_WORDS, *, required: bool = True) -> Words:
         """A text in both languages, written name.en and name.th."""
+        if isinstance(self.values.get(name), str):
+            # Somebody's first programme, in one language: it works, and is told what is missing.
+            self.asked.add(name)
+            self.say(name, "label-plain", name=name, severity="warning")
+            return Words(self.values[name], self.values[name])
         given = self.get(name, dict)
         if given is None:
             if required and name not in self.values:

@@ -265,6 +265,22 @@ LENDING = """
 """
 
 
+def test_a_label_in_one_language_works_and_is_told_what_is_missing(officer: Change) -> None:
+    (found,) = officer('label.en = "Return"\nlabel.th = "กลับภูมิลำเนา"', 'label = "Return"')
+    assert (found.severity, found.code, found.key) == ("warning", "label-plain", "stages[7].label")
+
+
+def test_a_part_that_is_not_used_yet_is_said(officer: Change) -> None:
+    (found,) = officer("[letterhead]", "[retention]\nyears = 10\n\n[letterhead]")
+    assert (found.severity, found.code, found.key) == ("warning", "part-unused", "retention")
+
+
+def test_a_form_that_program_toml_does_not_name_keeps_its_own_title(officer: Change, tmp_path: Path) -> None:
+    officer('title.en = "Visit"\ntitle.th = "เยี่ยม"\n', "")
+    programme = read_folder(tmp_path / "aftercare", validate=False).programme
+    assert programme.forms["visit"].title.th == "เยี่ยม · Visit" and programme.forms["visit"].kind == "visits"
+
+
 def test_a_second_programme_needs_only_a_few_lines(tmp_path: Path) -> None:
     folder = tmp_path / "books"
     folder.mkdir()
