@@ -20,8 +20,8 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 class ProjectUnknown(Problem):
     code, http_status = "project-unknown", 404
-    en = "There is no project {name}. Known here: {known}."
-    th = "ไม่มีโครงการ {name} ที่มีอยู่: {known}"
+    en = "There is no project {name}. Known here: {known}. Install a programme to make one: namjai programs install FOLDER"
+    th = "ไม่มีโครงการ {name} ที่มีอยู่: {known} ติดตั้งด้วย namjai programs install โฟลเดอร์"
 
 
 class ProjectAmbiguous(Problem):

@@ -129,28 +129,48 @@ def listed(tx: sa.Connection, project_id: UUID, *, revoked: bool = False) -> lis
     )
 
 
-def by_token(database: Database, keyring: Keyring, token: str) -> Tablet:
-    """The tablet that a token belongs to, asked anew at each request: revocation holds at once.
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody at the door whose token begins with a project's key; nothing else is known of them yet."""
 
-    Raises TokenUnknown. One transaction of its own, which also notes the last contact once a minute.
-    """
+    token: str
+    actor: Actor
+    timezone: str
+
+
+def visitor(database: Database, token: str) -> Visitor:
+    """The visitor that a token announces. Raises TokenUnknown when there is no such project."""
     place = _project_of(database, token[:_KEY_LENGTH]) if len(token) == _TOKEN and token.isascii() else None
     if place is None:
         raise TokenUnknown()
-    project_id, timezone = place
-    with database.begin(Actor("tablet", projects=(project_id,), scope="all")) as tx:
-        with tx.connection.cursor() as cursor:
-            cursor.execute(_FIND, {"project": project_id, "hash": keyring.hash("tokens", token)})
-            row = cursor.fetchone()
-        if row is None:
-            raise TokenUnknown()
-        tablet_id, name, user_id, seen_at, team = row
-        now = dt.datetime.now(dt.UTC)
-        if seen_at is None or now - seen_at > _SEEN_EVERY:
-            tx.execute(
-                app_user.update().where(app_user.c.project_id == project_id, app_user.c.id == tablet_id).values(last_seen_at=now)
-            )
-    return Tablet(Actor("tablet", tablet_id, (project_id,), "all", team), name, user_id, team, timezone, seen_at)
+    return Visitor(token, Actor("tablet", projects=(place[0],), scope="all"), place[1])
+
+
+def identified(tx: sa.Connection, keyring: Keyring, who: Visitor) -> Tablet:
+    """The tablet that a token belongs to, asked anew in each transaction: revocation holds at once.
+
+    Also notes the last contact, once a minute. Raises TokenUnknown.
+    """
+    project_id = who.actor.project
+    with tx.connection.cursor() as cursor:
+        cursor.execute(_FIND, {"project": project_id, "hash": keyring.hash("tokens", who.token)})
+        row = cursor.fetchone()
+    if row is None:
+        raise TokenUnknown()
+    tablet_id, name, user_id, seen_at, team = row
+    now = dt.datetime.now(dt.UTC)
+    if seen_at is None or now - seen_at > _SEEN_EVERY:
+        tx.execute(
+            app_user.update().where(app_user.c.project_id == project_id, app_user.c.id == tablet_id).values(last_seen_at=now)
+        )
+    return Tablet(Actor("tablet", tablet_id, (project_id,), "all", team), name, user_id, team, who.timezone, seen_at)
+
+
+def by_token(database: Database, keyring: Keyring, token: str) -> Tablet:
+    """The tablet of a token, in a transaction of its own. Raises TokenUnknown."""
+    who = visitor(database, token)
+    with database.begin(who.actor) as tx:
+        return identified(tx, keyring, who)
 
 
 _FIND = """
@@ -200,4 +220,4 @@ def collect_settings(url: str, project_name: str, *, language: str = "th") -> st
     return base64.b64encode(zlib.compress(json.dumps(settings, ensure_ascii=False).encode(), 9)).decode()
 
 
-__all__ = ["Tablet", "by_token", "collect_settings", "create", "listed", "project_user", "revoke", "server_url", "token_of"]
+__all__ = ["Tablet", "Visitor", "by_token", "collect_settings", "create", "identified", "listed", "project_user", "revoke", "server_url", "token_of", "visitor"]

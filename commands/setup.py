@@ -205,7 +205,7 @@ def why_pip_failed(said: str) -> str:
         what = "The disk is full. Free about 1 GB, then run make again."
     elif "no matching distribution" in lowered or "could not find a version" in lowered:
         what = ("The Python package index has no fitting version of a package for this Python ({}.{}) and machine. "
-                "A Python from 3.11 to 3.13 has them all; remove .venv to change it.").format(*sys.version_info)
+                "A Python from 3.11 to 3.14 has them all; remove .venv to change it.").format(*sys.version_info)
     else:
         what = "The Python packages could not be installed."
     errors = [line for line in said.splitlines() if line.startswith("ERROR")]

@@ -48,7 +48,13 @@ def settings_of(actor: Actor) -> str:
     )
 
 
+def begin_as(tx: sa.Connection, actor: Actor) -> None:
+    """Begin a transaction that names its actor, in one round trip. Raises what the driver raises."""
+    with tx.connection.cursor() as cursor:
+        cursor.execute(f"BEGIN;{settings_of(actor)}")
+
+
 def act_as(tx: sa.Connection, actor: Actor) -> None:
-    """Name the actor for the rest of this transaction. Raises what the driver raises."""
+    """Go on as somebody else in the same transaction: a stranger who turned out to be a person. Raises as above."""
     with tx.connection.cursor() as cursor:
         cursor.execute(settings_of(actor))

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 
 from namjai.problems import DatabaseUnreachable, StorageFull
-from store.actor import Actor, act_as
+from store.actor import Actor, begin_as
 
 OWNER, APPLICATION = "namjai_owner", "namjai_app"
 _DISK_FULL = {"53100", "58030"}
@@ -42,7 +43,7 @@ class Database:
         """
         try:
             with self.engine.begin() as tx:
-                act_as(tx, actor)
+                begin_as(tx, actor)
                 yield tx
         except sa.exc.DBAPIError as error:
             raise translated(error) from error
@@ -64,7 +65,9 @@ def translated(error: sa.exc.DBAPIError) -> Exception:
     return DatabaseUnreachable() if lost else error
 
 
-def _work_as_application(connection: object, _record: object) -> None:
-    with connection.cursor() as cursor:  # type: ignore[attr-defined]
+def _work_as_application(connection: Any, _record: object) -> None:
+    # The driver begins nothing by itself: `begin_as` sends BEGIN together with the actor, and commit and rollback still
+    # end what is open. A statement outside `begin` would have no actor, and so see no row.
+    connection.autocommit = True
+    with connection.cursor() as cursor:
         cursor.execute(f"SET ROLE {APPLICATION}")
-    connection.commit()  # type: ignore[attr-defined]

@@ -75,6 +75,17 @@ def delivery_of(tx: sa.Connection, store: Store, project: UUID, item: UUID) -> D
     )
 
 
+def waiting(tx: sa.Connection, project: UUID) -> list[dict]:
+    """What waits, oldest first: id, source, problem, facts, xml_form_id, received_at, times. No content."""
+    columns = ("id", "source", "problem", "facts", "xml_form_id", "received_at", "seen_at", "times")
+    rows = tx.execute(
+        sa.select(*(quarantine.c[name] for name in columns))
+        .where(quarantine.c.project_id == project, quarantine.c.state == "waiting")
+        .order_by(quarantine.c.received_at)
+    )
+    return [dict(row._mapping) for row in rows]
+
+
 def settle(tx: sa.Connection, store: Store, actor: Actor, item: UUID, state: str, now: dt.datetime) -> None:
     """Say what became of an item: "replayed" or "dismissed". It stays readable."""
     tx.execute(

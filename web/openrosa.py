@@ -6,6 +6,7 @@ only after the commit.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -17,6 +18,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from cases import tablet_lists, tablets
 from cases.deliveries import is_kept, refuse, take
 from namjai.problems import DatabaseUnreachable, Problem, TooLarge
+from store.actor import Actor
 from store.opening import Store
 from submissions.delivery import Changes, Delivery, File, Outcome
 from web.uploads import MOST_BYTES
@@ -54,7 +56,7 @@ def for_tablet(view: Callable[..., Response]) -> Callable[..., Response]:
                 g.tablets_base = _root()
             else:
                 g.tablets_base = tablets.server_url(_root(), token)
-            g.tablet = tablets.by_token(_store().database, _store().keyring, token)
+            g.visitor, g.tablet = _identified(token, trusting=request.method == "POST")
             return view(**arguments)
         except Problem as problem:
             return _said(problem)
@@ -143,7 +145,7 @@ def submission_head() -> Response:
 def submission() -> Response:
     delivery = _delivery()
     try:
-        changes = taken(_store(), g.tablet.actor, delivery)
+        changes = taken(_store(), g.tablet.actor, delivery, visitor=g.visitor)
     except Problem as problem:
         if is_kept(problem):
             with _store().database.begin(g.tablet.actor) as tx:
@@ -152,19 +154,55 @@ def submission() -> Response:
     return _accepted(changes)
 
 
-def taken(store: Store, actor: Any, delivery: Delivery) -> Changes:
+def taken(store: Store, actor: Actor, delivery: Delivery, *, visitor: tablets.Visitor | None = None) -> Changes:
     """Take a delivery in a transaction of its own, again when another one got in the way.
 
-    Raises a Problem of the delivery, StorageFull, DatabaseUnreachable.
+    With a visitor, the token is asked for once more in that transaction. Raises a Problem of the delivery,
+    TokenUnknown, StorageFull, DatabaseUnreachable.
     """
     for attempt in range(_TRIES):
         try:
             with store.database.begin(actor) as tx:
+                if visitor is not None:
+                    tablets.identified(tx, store.keyring, visitor)
                 return take(tx, store, actor, delivery)
         except sa.exc.DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in _AGAIN or attempt == _TRIES - 1:
                 raise DatabaseUnreachable() from error
     raise DatabaseUnreachable()
+
+
+class _Acquaintances:
+    """Tablets that were identified a moment ago: whose body may be read before they are asked again.
+
+    Nobody is let in by this. It spares a transaction a POST, and keeps strangers from making us read large bodies.
+    """
+
+    def __init__(self, most: int = 2000, seconds: float = 60) -> None:
+        self._known: dict[bytes, tuple[float, tablets.Tablet]] = {}
+        self._most, self._seconds = most, seconds
+
+    def get(self, mark: bytes) -> tablets.Tablet | None:
+        since, tablet = self._known.get(mark, (0.0, None))
+        return tablet if time.monotonic() - since < self._seconds else None
+
+    def add(self, mark: bytes, tablet: tablets.Tablet) -> None:
+        if len(self._known) >= self._most:
+            self._known.clear()
+        self._known[mark] = (time.monotonic(), tablet)
+
+
+def _identified(token: str, *, trusting: bool) -> tuple[tablets.Visitor, tablets.Tablet]:
+    store = _store()
+    who = tablets.visitor(store.database, token)
+    mark = store.keyring.hash("tokens", token)
+    acquaintances: _Acquaintances = current_app.extensions.setdefault("acquaintances", _Acquaintances())
+    tablet = acquaintances.get(mark) if trusting else None
+    if tablet is None:
+        with store.database.begin(who.actor) as tx:
+            tablet = tablets.identified(tx, store.keyring, who)
+        acquaintances.add(mark, tablet)
+    return who, tablet
 
 
 def _delivery() -> Delivery:

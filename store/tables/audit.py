@@ -1,5 +1,6 @@
 """Who did and saw what: rows that nobody changes, sealed into a chain of hashes."""
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.types import UserDefinedType
 
 from store.tables.base import Json, Moment, Uuid, global_table, optional, project_table, required
@@ -13,6 +14,9 @@ class Xid8(UserDefinedType):
     def get_col_spec(self, **_: object) -> str:
         return "XID8"
 
+
+# So that a database read back compares equal to these tables.
+ischema_names["xid8"] = Xid8
 
 audit = project_table(  # outside a project: the nil UUID
     "audit",

@@ -1,0 +1,71 @@
+"""`namjai status` and `namjai doctor`."""
+from __future__ import annotations
+
+import json
+import shutil
+
+import click
+
+
+@click.command()
+@click.option("--project", help="The project's name; left out: the only one.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, under keys that scripts may rely on.")
+def status(project: str | None, as_json: bool) -> None:
+    """Counts and health."""
+    from cases.health import status as count
+    from commands.opening import opened, project_actor
+
+    with opened() as store:
+        actor = project_actor(store, project)
+        with store.database.begin(actor) as tx:
+            found = count(tx, actor.project)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    files, waiting = found["attachments"], found["quarantine"]
+    click.echo(f"{found['submissions']} submissions in {found['cases']} cases")
+    for form, number in found["submissions_by_form"].items():
+        click.echo(f"  {form}: {number}")
+    click.echo(f"files: {files['verified']} here, {files['expected'] + files['partial']} still expected, {files['missing']} missing")
+    click.echo(f"quarantine: {waiting}{' (namjai quarantine list)' if waiting else ''}")
+    click.echo(f"jobs: {found['jobs']['queued']} queued, {found['jobs']['failed']} failed")
+
+
+@click.command()
+def doctor() -> None:
+    """What this machine lacks, and what to do; exit 1 when Namjai cannot run."""
+    from namjai.settings import FONTS, Settings
+
+    settings = Settings()
+    wrong = 0
+    for good, sentence in _looks(settings, FONTS):
+        click.echo(f"{'ok  ' if good else 'MEND'}  {sentence}")
+        wrong += not good
+    raise SystemExit(1 if wrong else 0)
+
+
+def _looks(settings, fonts):  # type: ignore[no-untyped-def]
+    from ctypes.util import find_library
+
+    yield settings.data_dir.exists() or settings.data_dir.parent.exists(), f"data directory {settings.data_dir}"
+    place = settings.data_dir if settings.data_dir.exists() else settings.data_dir.parent
+    free = shutil.disk_usage(place).free // 2**30 if place.exists() else 0
+    yield free >= 1, f"{free} GiB free on its disk"
+    yield bool(list(fonts.glob("*.ttf"))), "fonts of the letters (make run brings them)"
+    yield find_library("pango-1.0") is not None, "Pango, which sets the letters (apt-get install libpango-1.0-0 libpangoft2-1.0-0)"
+    yield True, "Java: forms are also checked by ODK Validate" if shutil.which("java") else "no Java: forms are checked by pyxform alone"
+    if not settings.demo:
+        yield settings.public_url.startswith("https://"), "NAMJAI_BASE_URL is an https address"
+        yield not settings.master_key_lies_in_data_dir, "the master key lies outside the data directory (NAMJAI_MASTER_KEY_FILE)"
+    yield from _database(settings)
+
+
+def _database(settings):  # type: ignore[no-untyped-def]
+    from commands.opening import opened
+    from namjai.problems import Problem
+
+    try:
+        with opened(settings):
+            yield True, "the database answers, its schema is the newest, the master key fits"
+    except Problem as problem:
+        yield False, problem.text("en")
