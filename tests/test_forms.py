@@ -73,6 +73,12 @@ def test_what_tells_who_somebody_is_is_identifying_and_in_no_list(form: str) -> 
         assert not (one.save_to and one.privacy != "open"), one.path
 
 
+def test_a_photo_of_a_paper_with_a_name_on_it_is_identifying() -> None:
+    files = {f"{form}:{one.path}": one.privacy for form in FORMS for one in schema(form).fields if one.type == "binary"}
+    assert files.pop("visit:proof/brought") == "sensitive"
+    assert set(files.values()) == {"identifying"} and len(files) == 5
+
+
 def test_the_safe_contact_is_sensitive_and_in_no_list() -> None:
     for role, path in folder().programme.forms["intake"].safe_contact.items():
         asked = schema("intake").field(path)
