@@ -64,7 +64,7 @@ TO_RUN: Needs = {
 TO_TEST: Needs = {
     "chromium": ("pages looked at by tests", lambda: program("chromium", "chromium-browser", "google-chrome")),
     "poppler-utils": ("letters looked at by tests", lambda: program("pdftotext")),
-    "default-jre-headless": ("ODK Validate and the tablet's form engine; optional", lambda: program("java")),
+    "default-jdk-headless": ("ODK Validate and the tablets' form engine in tests; optional", lambda: program("javac")),
 }
 
 

@@ -54,8 +54,17 @@ class Process:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "var"
+def place() -> Iterator[Path]:
+    """A folder that a user without rights can reach: where root may make no namespace, the server runs as one."""
+    folder = Path(tempfile.mkdtemp(prefix="namjai-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def data_dir(place: Path) -> Iterator[Path]:
+    folder = place / "var"
     yield folder
     if (folder / "run").is_dir():
         EmbeddedPostgres.start(folder).stop()  # whatever a test left behind
@@ -259,8 +268,8 @@ def test_a_kill_between_the_start_and_the_making_of_the_database_is_mended(data_
             note(again.dsn, "made again")
 
 
-def test_a_data_directory_with_a_long_and_awkward_path_works(tmp_path: Path) -> None:
-    folder = tmp_path / ("ที่เก็บข้อมูล " * 3) / "a 'quoted\" $HOME, `folder`" / "var"
+def test_a_data_directory_with_a_long_and_awkward_path_works(place: Path) -> None:
+    folder = place / ("ที่เก็บข้อมูล " * 3) / "a 'quoted\" $HOME, `folder`" / "var"
     with EmbeddedPostgres.start(folder) as postgres:
         note(postgres.dsn, "kept")
         socket_dir = postgres.places.socket_dir
@@ -272,12 +281,12 @@ def test_a_data_directory_with_a_long_and_awkward_path_works(tmp_path: Path) -> 
     shutil.rmtree(socket_dir)
 
 
-def test_a_socket_folder_that_somebody_else_made_first_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / ("long " * 30)
+def test_a_socket_folder_that_somebody_else_made_first_is_refused(place: Path) -> None:
+    folder = place / ("long " * 30)
     with EmbeddedPostgres.start(folder) as postgres:
         socket_dir = postgres.places.socket_dir
     socket_dir.rmdir()
-    socket_dir.symlink_to(tmp_path)
+    socket_dir.symlink_to(place)
     try:
         with pytest.raises(PostgresNotStarted, match="belongs to somebody else"):
             EmbeddedPostgres.start(folder)
@@ -403,12 +412,14 @@ def without_namespaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @as_root
 def test_root_without_namespaces_runs_postgresql_under_a_user_without_rights(
-    data_dir: Path, without_namespaces: Path
+    place: Path, without_namespaces: Path
 ) -> None:
+    place.chmod(0o700)
+    data_dir = place / "var"
     for _ in range(2):
         with EmbeddedPostgres.start(data_dir) as postgres:
             places = postgres.places
-            assert places.data.is_relative_to(without_namespaces)  # nobody but root can enter the test's folder
+            assert places.data.is_relative_to(without_namespaces)  # nobody but root can enter the other
             user = pwd.getpwuid((Path("/proc") / (places.data / "postmaster.pid").read_text().split()[0]).stat().st_uid)
             assert user.pw_name in postgres_places.USERS_WITHOUT_RIGHTS
             with psycopg.connect(postgres.dsn) as connection:
