@@ -1,0 +1,139 @@
+"""How to reach a person without harm: from the newest form that says it. Sensitive, and only for whom may read that."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from cases import answers_shown
+from cases.opened import Opener
+from cases.who import script_of
+from namjai.languages import Words
+from odk.programme import FormRule, Programme
+from store.opening import Store
+from store.tables import membership, submission
+
+_ROWS = {
+    "how": Words("How", "อย่างไร"),
+    "when": Words("When", "เมื่อไร"),
+    "number": Words("Number", "หมายเลข"),
+    "who": Words("Who may answer", "ใครรับสายได้"),
+    "say": Words("Say", "ให้บอกว่า"),
+}
+_CONSENTS = {
+    "services": Words("Services", "รับบริการ"),
+    "reporting": Words("Reports without names", "รายงานแบบไม่ระบุตัวตน"),
+    "sharing": Words("Sharing with others", "เปิดเผยต่อผู้อื่น"),
+}
+_STATES = {"yes": "yes", "no": "no", "limited": "limited"}
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The card: rows in order, and what must never be done."""
+
+    checked: dt.date
+    rows: tuple[dict[str, Any], ...]
+    never: str | None
+    never_lang: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the person agreed to, and the note below it."""
+
+    rows: tuple[dict[str, Any], ...]
+    note: str | None
+    limited: bool
+
+
+def newest(tx: sa.Connection, project: UUID, case_id: UUID, forms: list[str]) -> sa.Row | None:
+    """The newest submission of these forms that belongs to the case."""
+    if not forms:
+        return None
+    return tx.execute(
+        sa.select(submission)
+        .join(
+            membership,
+            sa.and_(membership.c.project_id == submission.c.project_id, membership.c.submission_id == submission.c.id),
+        )
+        .where(
+            membership.c.project_id == project,
+            membership.c.case_id == case_id,
+            submission.c.xml_form_id.in_(forms),
+            submission.c.deleted_at.is_(None),
+            submission.c.review_state != "rejected",
+        )
+        .order_by(membership.c.event_date.desc(), submission.c.received_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def contact(
+    tx: sa.Connection, store: Store, programme: Programme, row: sa.Row, language: str, zone: dt.tzinfo
+) -> Contact | None:
+    """The card from a submission; None where it says nothing about contact."""
+    rule = programme.forms[row.xml_form_id]
+    opener = Opener(tx, store, row.project_id)
+    values = dict(row.open) | opener.sensitive(row)
+    version = opener.version(row.xml_form_id, row.form_version, row.form_origin)
+
+    def said(part: str) -> str:
+        path = rule.safe_contact.get(part)
+        return (
+            answers_shown.text(
+                version.schema, version.schema.field(path), values.get(path), language, names={}, zone=zone
+            )
+            if path
+            else ""
+        )
+
+    rows = tuple(
+        {"label": words.in_(language), "text": text, "lang": script_of(text), "strong": part == "say"}
+        for part, words in _ROWS.items()
+        if (text := said(part))
+    )
+    never = said("never") or None
+    if not rows and not never:
+        return None
+    return Contact(row.event_date, rows, never, script_of(never) if never else None)
+
+
+def consent(
+    opener: Opener, programme: Programme, row: sa.Row, language: str, zone: dt.tzinfo, *, sensitive: bool
+) -> Consent:
+    """What the newest form with consents says."""
+    rule: FormRule = programme.forms[row.xml_form_id]
+    version = opener.version(row.xml_form_id, row.form_version, row.form_origin)
+    values = dict(row.open) | (opener.sensitive(row) if sensitive else {})
+
+    def said(part: str) -> str:
+        path = rule.consent.get(part)
+        return (
+            answers_shown.text(
+                version.schema, version.schema.field(path), values.get(path), language, names={}, zone=zone
+            )
+            if path
+            else ""
+        )
+
+    rows, limited = [], False
+    for part, words in _CONSENTS.items():
+        answer = values.get(rule.consent.get(part, ""))
+        if answer is None:
+            continue
+        text = words.in_(language)
+        if part == "sharing" and answer == "limited":
+            limited = True
+            text += f": {said('share_with')}" if said("share_with") else ""
+        rows.append({"text": text, "state": _STATES.get(str(answer), "limited")})
+    note = ", ".join(part for part in (said("giver"), said("date")) if part)
+    withhold = said("withhold")
+    if withhold:
+        hold = Words("Withhold", "ไม่เปิดเผย").in_(language)
+        note = f"{note}. {hold}: {withhold}" if note else f"{hold}: {withhold}"
+    return Consent(tuple(rows), note or None, limited)

@@ -1,0 +1,96 @@
+"""Letters: the list, one letter, its PDF."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, g, request, url_for
+
+from cases import letter_lists, letters
+from cases.letter_lists import LetterLine
+from web import words
+from web.frame import page
+from web.signed_in import programme, requires, saw, store
+
+pages = Blueprint("letters", __name__)
+# The page embeds the PDF, so the PDF may stand in a frame of ours.
+_PDF_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+}
+
+
+@pages.get("/letters")
+@requires("letter.read")
+def index() -> str:
+    view = request.args.get("view", "held")
+    view = view if view in letter_lists.VIEWS else "held"
+    lang = words.language()
+    found = letter_lists.letters_for_list(g.tx, g.actor, programme(), lang, view=view, after=request.args.get("after"))
+    saw("letter.listed", "letter", None, view=view, subjects=[str(one.id) for one in found.lines])
+    views = [
+        {
+            "label": name.in_(lang),
+            "url": url_for("letters.index", view=one if one != "held" else None),
+            "current": one == view,
+        }
+        for one, name in letter_lists.VIEWS.items()
+    ]
+    return page(
+        "letters.html",
+        views=views,
+        letters=[_line(one) for one in found.lines],
+        page={
+            "shown": len(found.lines),
+            "next": words.url_with(after=found.after) if found.after else None,
+            "first": words.url_with(after=None) if request.args.get("after") else None,
+        },
+    )
+
+
+@pages.get("/letters/<number>")
+@requires("letter.read")
+def show(number: str) -> str:
+    found = letter_lists.letter_page(g.tx, store(), g.actor, programme(), words.language(), number)
+    saw("letter.opened", "letter", found.line.id, number=number)
+    return page(
+        "letter.html",
+        letter=_line(found.line)
+        | {
+            "amount": found.amount,
+            "with_receipt": found.with_receipt,
+            "envelope": words.t("window envelope", "ซองหน้าต่าง")
+            if found.envelope
+            else words.t("handed over", "มอบด้วยตนเอง"),
+            "by": found.by,
+            "sha256": found.sha256,
+            "verify_url": found.verify_url,
+            "grant": found.line.grant,
+            "problem": found.problem,
+        },
+    )
+
+
+@pages.get("/letters/<number>.pdf")
+@requires("letter.read")
+def pdf(number: str) -> Response:
+    letter_id = letter_lists.letter_id_of(g.tx, g.actor, number)
+    content = letters.pdf_of(g.tx, store(), g.me.project, letter_id)
+    saw("letter.printed", "letter", letter_id, number=number)
+    answer = Response(content, content_type="application/pdf", headers=_PDF_HEADERS)
+    answer.headers.set(
+        "Content-Disposition", "attachment" if request.args.get("download") else "inline", filename=f"{number}.pdf"
+    )
+    return answer
+
+
+def _line(one: LetterLine) -> dict[str, Any]:
+    return {
+        "key": one.key,
+        "number": one.number,
+        "kind": one.kind,
+        "case": one.case,
+        "state": one.state,
+        "language": one.language,
+        "issued": one.issued,
+    }

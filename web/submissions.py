@@ -1,0 +1,313 @@
+"""The review queue and the page of a submission: read, compare, decide, say something."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, g, redirect, request, url_for
+
+from cases import access, review_queue
+from cases.effects import effects
+from cases.opened import Reader
+from cases.review_queue import Queued
+from cases.submission_page import Links, SubmissionPage
+from cases.titles import Titles
+from cases.who import of_submissions
+from namjai.problems import NotFound, Problem
+from store.tables import cases, membership
+from submissions.review import ReviewState, say, set_review_state
+from web import words
+from web.frame import page, toast
+from web.signed_in import may, may_for, programme, requires, saw, store
+from web.words import t
+
+pages = Blueprint("submissions", __name__)
+_QUEUE = 30
+
+
+@pages.get("/submissions")
+@requires("submission.read")
+def index() -> str:
+    state = request.args.get("state", "waiting")
+    state = state if state in review_queue.STATES else "waiting"
+    form = request.args.get("form") or None
+    titles = Titles(g.tx, g.me.project, programme(), words.language())
+    queued, after = review_queue.page(g.tx, g.actor, titles, state=state, form=form, after=request.args.get("after"))
+    saw("submission.listed", "submission", None, state=state, subjects=[str(one.id) for one in queued])
+    counts = review_queue.counts(g.tx, g.actor)
+    labels = {
+        "waiting": t("To review", "รอตรวจ"),
+        "has_issues": t("Has issues", "มีข้อต้องแก้"),
+        "rejected": t("Rejected", "ไม่รับ"),
+        "approved": t("Approved", "อนุมัติแล้ว"),
+        "all": t("All", "ทั้งหมด"),
+    }
+    views = [
+        {
+            "label": labels[one],
+            "url": url_for("submissions.index", state=one if one != "waiting" else None),
+            "n": counts.get(one),
+            "current": one == state,
+        }
+        for one in review_queue.STATES
+    ]
+    forms = {
+        "name": "form",
+        "label": t("Form", "แบบฟอร์ม"),
+        "any": t("Any form", "ทุกแบบฟอร์ม"),
+        "value": form or "",
+        "choices": [{"value": one, "label": title} for one, title in titles.all()],
+    }
+    first = next((one for one in queued if one.state in ("received", "edited")), None)
+    return page(
+        "submissions.html",
+        views=views,
+        state=state if state != "waiting" else None,
+        filters=[forms],
+        filtered=bool(form),
+        submissions=[row_of(one) for one in queued],
+        page={
+            "shown": len(queued),
+            "next": words.url_with(after=after) if after else None,
+            "first": words.url_with(after=None) if request.args.get("after") else None,
+        },
+        review_url=url_for("submissions.show", id=first.id) if first and state == "waiting" else None,
+    )
+
+
+@pages.get("/submissions/<uuid:id>")
+@requires("submission.read")
+def show(id: UUID) -> str:
+    row = review_queue.find(g.tx, g.actor, id)
+    lang = words.language()
+    reader, held = reader_of(row)
+    opened = SubmissionPage(g.tx, store(), row, reader, lang, words.zone())
+    changes = opened.changes()
+    only = request.args.get("changes") == "1"
+    sections = opened.sections(_links(row, reader), changes, only_changed=only)
+    titles = Titles(g.tx, g.me.project, programme(), lang)
+    queued, _ = review_queue.page(g.tx, g.actor, titles, most=_QUEUE)
+    for one in held or [None]:
+        saw(
+            "submission.opened",
+            "case" if one else "submission",
+            one or row.id,
+            submission=str(row.id),
+            fields=_fields(sections),
+        )
+    decided = row.review_state not in ("received", "edited")
+    return page(
+        "submission.html",
+        submission=_head(row, opened, titles, reader),
+        decided=decided,
+        queue=[row_of(one) for one in queued],
+        position=_position(queued, row),
+        notes=_notes(row, sections),
+        sections=sections,
+        changes={"version": changes.version, "n": changes.n, "against": changes.against, "only": only}
+        if changes
+        else None,
+        effects=effects(g.tx, row, programme(), lang) if may("submission.review") and not decided else [],
+        failed_rules=opened.failed_rules(),
+        comments=opened.comments(g.me.user_id),
+        history=opened.history(),
+    )
+
+
+@pages.post("/submissions/<uuid:id>/review")
+@requires("submission.review")
+def decide(id: UUID) -> Any:
+    row = review_queue.find(g.tx, g.actor, id)
+    state, reason = _state(request.form.get("state", "")), request.form.get("reason", "")
+    if row.user_id == g.me.user_id:
+        raise review_queue.OwnSubmission()
+    seen = request.form.get("revision", "")
+    version = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 9 else -1
+    try:
+        set_review_state(g.tx, store(), g.actor, id, state, row_version=version, reason=reason)
+    except Problem as problem:
+        if problem.code == "reason-missing":
+            return Response(_reason(id, state, version, problem.text(words.language())), problem.http_status)
+        raise
+    following = review_queue.next_after(g.tx, g.actor, row)
+    said = {
+        "approved": t("Approved.", "อนุมัติแล้ว"),
+        "has_issues": t("Sent back with your reason.", "ส่งกลับพร้อมเหตุผลแล้ว"),
+        "rejected": t("Rejected.", "ไม่รับแล้ว"),
+    }[str(state)]
+    toast(said, undo_url=url_for("submissions.undo", id=id, revision=version + 1))
+    return redirect(url_for("submissions.show", id=following) if following else url_for("submissions.index"), 303)
+
+
+@pages.post("/submissions/<uuid:id>/undo")
+@requires("submission.review")
+def undo(id: UUID) -> Any:
+    """Take back one's own last decision."""
+    review_queue.find(g.tx, g.actor, id)
+    seen = request.args.get("revision", "")
+    review_queue.undo(
+        g.tx, store(), g.actor, id, int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 9 else -1
+    )
+    toast(t("Taken back: it waits as before.", "ยกเลิกการตัดสินใจแล้ว รายการรอตามเดิม"))
+    return redirect(url_for("submissions.show", id=id), 303)
+
+
+@pages.get("/submissions/<uuid:id>/review/<state>")
+@requires("submission.review")
+def reason(id: UUID, state: str) -> str:
+    row = review_queue.find(g.tx, g.actor, id)
+    asked = _state(state)
+    if asked is ReviewState.APPROVED:
+        raise NotFound()
+    return _reason(id, asked, row.row_version)
+
+
+@pages.post("/submissions/<uuid:id>/comments")
+@requires("submission.comment")
+def comment(id: UUID) -> Any:
+    review_queue.find(g.tx, g.actor, id)
+    say(g.tx, store(), g.actor, id, request.form.get("text", ""))
+    return redirect(url_for("submissions.show", id=id) + "#comment", 303)
+
+
+def row_of(one: Queued) -> dict[str, Any]:
+    """A submission as lists show it."""
+    return {
+        "id": one.id,
+        "form": one.form,
+        "icon": one.icon,
+        "case": one.case,
+        "more_cases": one.more_cases,
+        "state": one.state,
+        "by": one.by,
+        "sent": one.sent,
+        "restricted": one.restricted,
+        "flag": t("Photo not in yet", "ยังไม่ได้รับรูป") if one.files_missing else None,
+    }
+
+
+def reader_of(row: sa.Row) -> tuple[Reader, list[UUID]]:
+    """What this person may read of a submission, and the cases through which they see it."""
+    held = g.tx.execute(
+        sa.select(cases.c.id, cases.c.worker, cases.c.team)
+        .join(membership, sa.and_(membership.c.project_id == cases.c.project_id, membership.c.case_id == cases.c.id))
+        .where(membership.c.project_id == g.me.project, membership.c.submission_id == row.id)
+    ).all()
+
+    def anywhere(verb: str) -> bool:
+        if not held:
+            return access.scope_of(verb, g.me.role) == "all"
+        return any(may_for(verb, one.worker, one.team) for one in held)
+
+    author = row.user_id is not None and row.user_id == g.me.user_id
+    reader = Reader(
+        sensitive=anywhere("case.sensitive") or (author and may("case.sensitive")),
+        restricted=anywhere("case.restricted") or author,
+        reveal=anywhere("case.reveal"),
+    )
+    return reader, [one.id for one in held]
+
+
+def _links(row: sa.Row, reader: Reader) -> Links:
+    return Links(
+        reveal=lambda key: url_for("reveal.submission", id=row.id, key=key) if reader.reveal else None,
+        file=lambda name: url_for("files.show", id=row.id, name=name),
+        thumb=lambda name: url_for("files.show", id=row.id, name=name, thumb=1),
+    )
+
+
+def _head(row: sa.Row, opened: SubmissionPage, titles: Titles, reader: Reader) -> SimpleNamespace:
+    held = of_submissions(g.tx, g.me.project, [row.id], titles.language).get(row.id, [])
+    by = opened.by()
+    return SimpleNamespace(
+        id=row.id,
+        form=titles.title(row.xml_form_id),
+        code=held[0].code if held else None,
+        case=held[0] if held else None,
+        more_cases=held[1:],
+        state=row.review_state,
+        restricted=row.restricted is not None,
+        hidden=not reader.sensitive,
+        own=row.user_id == g.me.user_id and row.user_id is not None,
+        by=by,
+        by_first=by.split(" ")[0] if by else None,
+        tablet=opened.tablet(),
+        sent=row.received_at,
+        version=row.form_version,
+        revision=row.row_version,
+    )
+
+
+def _position(queued: list[Queued], row: sa.Row) -> dict[str, Any] | None:
+    ids = [one.id for one in queued]
+    if row.id not in ids:
+        return None
+    at = ids.index(row.id)
+
+    def address(n: int) -> str | None:
+        return url_for("submissions.show", id=ids[n]) if 0 <= n < len(ids) else None
+
+    return {
+        "n": at + 1,
+        "total": review_queue.counts(g.tx, g.actor)["waiting"],
+        "previous": address(at - 1),
+        "next": address(at + 1),
+    }
+
+
+def _notes(row: sa.Row, sections: list[Any]) -> list[dict[str, str]]:
+    missing = sum(1 for section in sections for one in section.answers for file in one.files or [] if not file["url"])
+    found = []
+    if missing:
+        text = t("One file is not in yet; the tablet sends it later.", "ยังไม่ได้รับไฟล์ 1 ไฟล์ แท็บเล็ตจะส่งตามมา")
+        if missing > 1:
+            text = t(
+                "{n} files are not in yet; the tablet sends them later.",
+                "ยังไม่ได้รับไฟล์ {n} ไฟล์ แท็บเล็ตจะส่งตามมา",
+                n=missing,
+            )
+        found.append({"text": text, "icon": "hourglass-split"})
+    if row.flags:
+        found.append(
+            {
+                "text": t(
+                    "Some answers do not fit the form; they are kept as they came.",
+                    "บางคำตอบไม่ตรงกับแบบฟอร์ม เก็บไว้ตามที่ส่งมา",
+                ),
+                "icon": "exclamation-triangle",
+            }
+        )
+    return found
+
+
+def _fields(sections: list[Any]) -> int:
+    """How many answers were shown: their names would say what a person was asked."""
+    return sum(len(one.answers) + (len(one.table.rows) if one.table else 0) for one in sections)
+
+
+def _reason(id: UUID, state: ReviewState, version: int, error: str | None = None) -> str:
+    rejecting = state is ReviewState.REJECTED
+    return page(
+        "reason.html",
+        title=t("Reject this submission?", "ไม่รับข้อมูลนี้หรือ") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
+        text=t("It stays here with your reason and counts nowhere.", "ข้อมูลยังอยู่พร้อมเหตุผล แต่ไม่นำไปนับ")
+        if rejecting
+        else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้และส่งใหม่"),
+        action=url_for("submissions.decide", id=id),
+        hidden={"state": str(state), "revision": version},
+        button=t("Reject", "ไม่รับ") if rejecting else t("Send back", "ให้แก้ไข"),
+        icon="x-lg" if rejecting else "flag",
+        danger=rejecting,
+        back_url=url_for("submissions.show", id=id),
+        error=error,
+    )
+
+
+def _state(text: str) -> ReviewState:
+    """The states that a person may set. Raises NotFound."""
+    if text not in ("approved", "has_issues", "rejected"):
+        raise NotFound()
+    return ReviewState(text)

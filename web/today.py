@@ -1,0 +1,107 @@
+"""Today: what waits, for whom, until when. Each part is seen in the scope of its own right."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, g, request, url_for
+
+from cases import access, today
+from cases.caseload import Caseload, Line
+from cases.review_queue import page as queue_page
+from cases.titles import Titles
+from cases.waiting import grants_to_decide
+from cases.who import lines
+from store.tables import grants
+from web import words
+from web.cases import grant_title, said
+from web.frame import page
+from web.signed_in import may, programme, requires, saw, seeing
+from web.submissions import row_of
+from web.words import t
+
+pages = Blueprint("today", __name__)
+_FEW = 5
+
+
+@pages.get("/")
+@requires("page.read")
+def show() -> str:
+    if not g.me.project:
+        return page("today.html", doors=SimpleNamespace(), review=[], due=[], approvals=[])
+    doors: dict[str, Any] = {}
+    context: dict[str, Any] = {"review": [], "due": [], "approvals": []}
+    if may("submission.read"):
+        _review(doors, context)
+    if may("case.read"):
+        _cases(doors, context)
+    if may("grant.decide"):
+        _approvals(doors, context)
+    if may("tablet.manage"):
+        doors["tablets"], context["tablets"] = today.tablets_seen(g.tx, g.me.project, words.today(), words.zone())
+        context["may_sample"] = True
+    return page("today.html", doors=doors, **context)
+
+
+def _review(doors: dict[str, Any], context: dict[str, Any]) -> None:
+    with seeing("submission.read"):
+        actor = g.me.actor(access.scope_of("submission.read", g.me.role))
+        doors["review"] = today.review(g.tx, actor)
+        titles = Titles(g.tx, g.me.project, programme(), words.language())
+        queued, _ = queue_page(g.tx, actor, titles, most=_FEW)
+        saw("submission.listed", "submission", None, subjects=[str(one.id) for one in queued])
+    context["review"] = [row_of(one) for one in queued]
+    context["review_url"] = url_for("submissions.show", id=queued[0].id) if queued else None
+
+
+def _cases(doors: dict[str, Any], context: dict[str, Any]) -> None:
+    wide = access.scope_of("case.read", g.me.role) != "own"
+    mine = not wide or request.args.get("due") == "mine"
+    with seeing("case.read"):
+        load = Caseload(g.tx, g.me.project, programme(), words.language(), words.today())
+        found, total = load.due(g.me.user_id, mine=mine, most=8)
+        doors["overdue"] = {
+            "n": load.overdue(g.me.user_id, mine=mine),
+            "high_risk": load.overdue(g.me.user_id, mine=mine, high=True),
+        }
+        doors["cases"] = today.open_cases(g.tx, g.me)
+        saw("case.listed", "case", None, view="due", subjects=[str(one.case_id) for one in found])
+    context["due"] = [_due(load, one) for one in found]
+    context["due_total"] = total
+    context["due_whose"] = ("mine" if mine else "team") if wide else None
+
+
+def _due(load: Caseload, line: Line) -> dict[str, Any]:
+    return {
+        "what": said(load, line, "next_what") or t("Follow-up", "ติดตาม"),
+        "icon": "clock",
+        "case": line.who,
+        "due": line.due,
+    }
+
+
+def _approvals(doors: dict[str, Any], context: dict[str, Any]) -> None:
+    with seeing("grant.decide"):
+        doors["approve"] = today.to_approve(g.tx, g.me)
+        rows = g.tx.execute(
+            sa.select(grants)
+            .where(grants.c.id.in_(grants_to_decide(g.me)))
+            .order_by(grants.c.requested_at, grants.c.id)
+            .limit(_FEW)
+        ).all()
+        named = lines(g.tx, g.me.project, (row.case_id for row in rows), words.language())
+    context["approvals"] = [
+        {
+            "id": row.id,
+            "title": grant_title(row.kind),
+            "case": named.get(row.case_id),
+            "amount": row.amount,
+            "state": row.state,
+            "mine": row.requested_by is not None
+            and programme().grants is not None
+            and programme().grants.may_approve(g.me.role, row.amount),
+        }
+        for row in rows
+    ]
