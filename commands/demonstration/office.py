@@ -10,13 +10,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from cases import grants, stages
+from cases import grants, reveal, stages
 from cases.access import scope_of
 from commands.demonstration.plan import BANGKOK, Deed
 from commands.demonstration.staff import COLLEAGUES
 from odk.programme import Programme
 from store.actor import Actor
-from store.audit import Event, record
 from store.opening import Store
 from store.tables import cases, submission, submission_version
 from store.tables import grants as grants_table
@@ -45,16 +44,15 @@ class Office:
         who = _BY_KEY[deed.by]
         scope = scope_of(_VERBS[deed.what], who.role) or "own"
         actor = Actor("person", self.people[deed.by], (self.project,), scope, who.team)
+        if deed.what == "look":
+            self._reveal(actor, deed)
+            return
         with self.store.database.begin(actor) as tx:
             if deed.what in ("approved", "has_issues", "rejected", "comment"):
                 self._review(tx, actor, deed)
             elif deed.what == "stage":
                 since = deed.since or deed.at.astimezone(BANGKOK).date()
                 stages.move(tx, self.store, actor, self._case(tx, deed.about), deed.text, since=since, programme=self.programme)
-            elif deed.what == "look":
-                detail = {"fields": ["given", "family"], "reason": "letter", "note": deed.text}
-                case_id = self._case(tx, deed.about)
-                record(tx, self.store.keyring, actor, Event("case.revealed", "case", case_id, detail))
             else:
                 self._decide(tx, actor, deed, who.role)
 
@@ -84,6 +82,17 @@ class Office:
             grants.mark_paid(tx, self.store, actor, grant.id, paid_on=paid_on, how=deed.text, row_version=grant.row_version)
         else:
             review.say(tx, self.store, actor, grant.id, deed.text)
+
+    def _reveal(self, actor: Actor, deed: Deed) -> None:
+        """The name is opened for a letter: the audit says so before it is read, as on the page."""
+        with self.store.database.begin(actor) as tx:
+            case_id = self._case(tx, deed.about)
+            found = reveal.person(tx, self.store, self.project, case_id, self.programme)
+        if found is None:
+            return
+        row, paths, answered = found
+        reveal.allow(self.store, actor, subject=("case", case_id), submission_id=row.id,
+                     fields=reveal.name_fields(paths, answered), reason="court", note=deed.text)
 
     def _case(self, tx: sa.Connection, survivor: str) -> UUID:
         return tx.execute(sa.select(cases.c.id).where(
