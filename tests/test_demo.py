@@ -5,29 +5,32 @@ import datetime as dt
 import json
 import random
 import re
+import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-from conftest import Tablet
+from conftest import Tablet, address, administer
 from stdnum import luhn
 
 from cases import grants as granting
-from cases import guide, sample_visit
+from cases import guide, projects, sample_visit
 from cases.projects import programme_of
-from commands.demo import Seeded, already, make, seed
+from commands.demo import DemonstrationOnTrialOnly, Seeded, already, make, seed
 from commands.demonstration import making, story
 from commands.demonstration.clock import Clock
 from commands.demonstration.people import survivors, thai_identity
 from commands.demonstration.pictures import draw
 from commands.demonstration.plan import Deed, Sending
 from commands.demonstration.staff import COLLEAGUES
+from namjai.settings import Settings
 from odk.instance import read_answers, read_instance
 from odk.xform import read_xform
 from store.actor import Actor
-from store.opening import Store
+from store.opening import KEEPER, Store, open_store
+from store.postgres import EmbeddedPostgres
 from store.tables import (
     action,
     app_user,
@@ -53,15 +56,38 @@ FEW = 8
 DAY = dt.date(2026, 11, 25)
 
 
-@pytest.fixture
-def today() -> dt.date:
-    return dt.datetime.now(dt.timezone(dt.timedelta(hours=7))).date()
+@pytest.fixture(scope="module")
+def demonstrated(
+    cluster: EmbeddedPostgres, template: str, master_key: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Seeded]]:
+    """A small demonstration, made once: the name of its database, which is only copied, and what was made."""
+    name = f"demonstration_{secrets.token_hex(4)}"
+    administer(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
+    settings = Settings(data_dir=tmp_path_factory.mktemp("demonstration"), master_key=master_key)
+    store = open_store(settings, address(cluster, name), pool_size=2)
+    with store.database.begin(KEEPER) as tx:
+        project = projects.find(tx, None)
+    assert project is not None
+    today = dt.datetime.now(dt.timezone(dt.timedelta(hours=7))).date()
+    made = make(store, projects.in_project(project.id), cases=FEW, chance=7, today=today)
+    store.close()
+    yield name, made
+    administer(cluster, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def shown(store: Store, aftercare: Actor, today: dt.date) -> Seeded:
-    """A small demonstration, made."""
-    return make(store, aftercare, cases=FEW, chance=7, today=today)
+def database_url(cluster: EmbeddedPostgres, demonstrated: tuple[str, Seeded]) -> Iterator[str]:
+    """This test's own copy of the demonstration."""
+    name = f"test_{secrets.token_hex(6)}"
+    administer(cluster, f"CREATE DATABASE {name} TEMPLATE {demonstrated[0]}")
+    yield address(cluster, name)
+    administer(cluster, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def shown(demonstrated: tuple[str, Seeded]) -> Seeded:
+    """What the demonstration made."""
+    return demonstrated[1]
 
 
 def rows(store: Store, actor: Actor, query: sa.Select) -> list[sa.Row]:
@@ -314,9 +340,17 @@ def test_a_sample_visit_comes_from_a_tablet_that_is_enrolled(store: Store, after
     assert row.app_user_id == tablet.id and row.user_id is not None and len(changes.cases) == 1
 
 
-def test_a_sample_visit_needs_a_case(store: Store, aftercare: Actor) -> None:
-    with store.database.begin(aftercare) as tx, pytest.raises(sample_visit.SampleNotPossible):
-        sample_visit.sample_visit(tx, aftercare.project, programme_of(tx, aftercare.project))
+def test_a_sample_visit_needs_an_open_case(store: Store, aftercare: Actor) -> None:
+    with store.database.begin(aftercare) as tx:
+        tx.execute(cases.update().values(status="closed"))
+        with pytest.raises(sample_visit.SampleNotPossible):
+            sample_visit.sample_visit(tx, aftercare.project, programme_of(tx, aftercare.project))
+
+
+def test_real_work_refuses_invented_people(store: Store) -> None:
+    real = store.settings.model_copy(update={"demo": False})
+    with pytest.raises(DemonstrationOnTrialOnly):
+        seed(Store(real, store.database, store.keyring, store.blobs))
 
 
 def test_the_story_is_told_in_words_that_a_newcomer_reads() -> None:
