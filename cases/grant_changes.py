@@ -21,7 +21,7 @@ from store.actor import Actor
 from store.keys import new_id
 from store.opening import Store
 from store.tables import cases, grant_counter, grants, rule_failure, submission
-from submissions.delivery import Changes, EntityChange
+from submissions.delivery import Changes, EntityChange, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def apply_changes(tx: sa.Connection, store: Store, actor: Actor, changes: Change
     touched = [one for one in changes.entities if one.list == at.rule.list]
     for one in touched:
         _follow(at, one)
-    if changes.xml_form_id == at.rule.form:
+    if changes.xml_form_id == at.rule.form and changes.outcome is Outcome.EDITED:
         _let_go(at, {one.uuid for one in touched})
     if any(one.list == programme.case_list for one in changes.entities):
         _hand_over(at)

@@ -81,8 +81,7 @@ def grants_for_list(
     if start and start.value:
         seen = sa.tuple_(sa.literal(start.moment), sa.literal(start.id))
         where.append(sa.tuple_(grants.c.requested_at, grants.c.id) < seen)
-    order = (grants.c.requested_at.desc(), grants.c.id.desc())
-    rows = tx.execute(_rows().where(*where).order_by(*order).limit(limit + 1)).all()
+    rows = tx.execute(_rows(where, limit + 1)).all()
     page, last = rows[:limit], rows[limit - 1] if len(rows) > limit else None
     return GrantList(
         tuple(_lines(tx, actor, role, programme, language, page)),
@@ -96,8 +95,7 @@ def waiting_for(tx: sa.Connection, actor: Actor, role: str | None, programme: Pr
     rule = programme.grants
     if rule is None or role not in rule.approvers:
         return Waiting(0, 0)
-    query = _rows().where(grants.c.project_id == actor.project, *_in_view("waiting")).limit(MOST_COUNTED)
-    rows = tx.execute(query).all()
+    rows = tx.execute(_rows([grants.c.project_id == actor.project, *_in_view("waiting")], MOST_COUNTED)).all()
     authors = _authors(tx, actor.project, rows)
     mine = [row for row in rows if _is_mine(row, rule, actor, role, authors.get(row.submission_id, ()))]
     return Waiting(len(mine), sum(row.amount for row in mine))
@@ -107,8 +105,7 @@ def of_case(
     tx: sa.Connection, actor: Actor, role: str | None, programme: Programme, language: str, case_id: UUID
 ) -> list[GrantLine]:
     """The grants of a case, newest first, two hundred at most."""
-    query = _rows().where(grants.c.project_id == actor.project, grants.c.case_id == case_id)
-    rows = tx.execute(query.order_by(grants.c.requested_at.desc(), grants.c.id.desc()).limit(200)).all()
+    rows = tx.execute(_rows([grants.c.project_id == actor.project, grants.c.case_id == case_id], 200)).all()
     return _lines(tx, actor, role, programme, language, rows)
 
 
@@ -145,17 +142,19 @@ def _who(row: sa.Row, language: str) -> Who | None:
     return who(row, language) if row.code and not row.placeholder else None
 
 
-def _rows() -> sa.Select:
-    """Grants with their case, who asked, and what review says of the request."""
+def _rows(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Select:
+    """Grants with their case, who asked, and what review says of the request. Newest first."""
+    # The page is cut before anything is joined: a long history costs no more than a short one.
+    page = sa.select(grants).where(*where).order_by(grants.c.requested_at.desc(), grants.c.id.desc()).limit(limit)
+    held = page.subquery("held").c
     line = [column for column in LINE if column.name != "id"]
+    same = sa.and_(submission.c.project_id == held.project_id, submission.c.id == held.submission_id)
     return (
-        sa.select(grants, *line, users.c.name.label("requester"), submission.c.review_state)
-        .outerjoin(cases, sa.and_(cases.c.project_id == grants.c.project_id, cases.c.id == grants.c.case_id))
-        .outerjoin(users, users.c.id == grants.c.requested_by)
-        .outerjoin(
-            submission,
-            sa.and_(submission.c.project_id == grants.c.project_id, submission.c.id == grants.c.submission_id),
-        )
+        sa.select(*held, *line, users.c.name.label("requester"), submission.c.review_state)
+        .outerjoin(cases, sa.and_(cases.c.project_id == held.project_id, cases.c.id == held.case_id))
+        .outerjoin(users, users.c.id == held.requested_by)
+        .outerjoin(submission, same)
+        .order_by(held.requested_at.desc(), held.id.desc())
     )
 
 

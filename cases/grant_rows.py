@@ -70,10 +70,13 @@ def change(tx: sa.Connection, project: UUID, grant: sa.Row, **values: Any) -> sa
 
 def publish(tx: sa.Connection, programme: Programme, project: UUID, grant: sa.Row, *, user_id: UUID | None) -> None:
     """Tell the tablets what is ours to say of a grant, as far as the programme names it server-owned."""
-    owned = programme.lists[grant.list].server_owned
+    rule = programme.lists.get(grant.list)
+    owned = rule.server_owned if rule else ()
     approved = baht_of(grant.amount) if grant.state in APPROVED else ""
     said = {"number": grant.number, "state": grant.state, "amount_approved": approved}
-    data = {name: value for name, value in said.items() if name in owned}
+    # Only what changes: the less a version says, the less of what a tablet sends meanwhile can clash with it.
+    known = entity_data(tx, project, grant)
+    data = {name: value for name, value in said.items() if name in owned and value != (known.get(name) or "")}
     if data:
         change_by_server(tx, project, grant.list, grant.entity, data, user_id=user_id)
 

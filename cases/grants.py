@@ -32,6 +32,8 @@ from submissions.review import say
 
 __all__ = ["apply_changes", "approve", "differences", "mark_paid", "name_requester", "refuse"]
 
+# The letter keeps to one page.
+LONGEST_CONDITION = 300
 _CODE = re.compile(r"[a-z0-9_]{1,40}")
 
 
@@ -47,6 +49,8 @@ def approve(
     nothing is changed.
     """
     programme = _programme(tx, actor.project)
+    if len(condition) > LONGEST_CONDITION:
+        raise InputInvalid(field="condition", reason=f"it is longer than {LONGEST_CONDITION} characters")
     with tx.begin_nested():
         grant = grant_rows.locked(tx, actor.project, grant_id)
         _seen(grant, row_version, seen_content)
@@ -217,9 +221,11 @@ def _letter_data(
 def _checked_request(tx: sa.Connection, store: Store, programme: Programme, project: UUID, grant: sa.Row) -> Request:
     """The request, when the grant's row says the same as it: what failed at the door must not be approved over."""
     request = request_of(tx, store, project, grant.submission_id)
-    data, rule = grant_rows.entity_data(tx, project, grant), programme.lists[grant.list]
+    data, rule = grant_rows.entity_data(tx, project, grant), programme.lists.get(grant.list)
+    if request is None or rule is None:
+        raise GrantOutOfDate()
     amount, kind = (str(data.get(name) or "") for name in (rule.amount, rule.kind))
-    if request is None or satang_of(amount) != grant.amount or kind != grant.kind:
+    if satang_of(amount) != grant.amount or kind != grant.kind:
         raise GrantOutOfDate()
     if not hmac.compare_digest(content_of(store, project, grant.entity, amount, kind, request), bytes(grant.content)):
         raise GrantOutOfDate()

@@ -5,6 +5,7 @@ A letter is seen by whoever may see its grant: the query goes through the grants
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from store.opening import Store
 from store.tables import cases, grants, letter, rule_failure, users
 
 PAGE = 50
+_MOST_OF_ONE = 100
 VIEWS: dict[str, Words] = {
     "held": Words("In force", "ใช้อยู่"), "failed": Words("Not printed", "ยังพิมพ์ไม่ได้"), "void": Words("Void", "ยกเลิกแล้ว"),
     "all": Words("All", "ทั้งหมด"),
@@ -75,13 +77,12 @@ def letters_for_list(
     after: str | None = None, limit: int = PAGE,
 ) -> LetterList:
     """A page of letters in a view, newest first."""
-    where = [letter.c.project_id == actor.project, *_in_view(view)]
+    where = _in_view(view)
     start = cursor(after, kind=dt.datetime)
     if start and start.value:
         seen = sa.tuple_(sa.literal(start.moment), sa.literal(start.id))
         where.append(sa.tuple_(letter.c.issued_at, letter.c.id) < seen)
-    query = _rows(actor.project).where(*where).order_by(letter.c.issued_at.desc(), letter.c.id.desc())
-    rows = tx.execute(query.limit(limit + 1)).all()
+    rows = tx.execute(_rows(actor.project, where, limit + 1)).all()
     last = rows[limit - 1] if len(rows) > limit else None
     return LetterList(
         tuple(_line(row, programme, language) for row in rows[:limit]),
@@ -93,8 +94,7 @@ def letters_of_grant(
     tx: sa.Connection, actor: Actor, programme: Programme, language: str, grant_id: UUID
 ) -> list[LetterLine]:
     """All letters of a grant, newest first."""
-    query = _rows(actor.project).where(letter.c.project_id == actor.project, letter.c.grant_id == grant_id)
-    rows = tx.execute(query.order_by(letter.c.issued_at.desc(), letter.c.id.desc()))
+    rows = tx.execute(_rows(actor.project, [letter.c.grant_id == grant_id], _MOST_OF_ONE))
     return [_line(row, programme, language) for row in rows]
 
 
@@ -117,33 +117,39 @@ def letter_page(
 
 
 def _one(tx: sa.Connection, actor: Actor, number: str) -> sa.Row:
-    row = tx.execute(
-        _rows(actor.project).where(letter.c.project_id == actor.project, letter.c.number == number)
-    ).one_or_none()
+    row = tx.execute(_rows(actor.project, [letter.c.number == number], 1)).one_or_none()
     if row is None:
         raise NotFound()
     return row
 
 
-def _rows(project: UUID) -> sa.Select:
+def _rows(project: UUID, where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Select:
+    """Letters whose grant may be seen, newest first, with case, issuer and the failure of their printing."""
+    # The page is cut before the rest is joined: a long history costs no more than a short one.
+    page = (
+        sa.select(letter, grants.c.submission_id)
+        .join(grants, sa.and_(grants.c.project_id == letter.c.project_id, grants.c.id == letter.c.grant_id))
+        .where(letter.c.project_id == project, *where)
+        .order_by(letter.c.issued_at.desc(), letter.c.id.desc())
+        .limit(limit)
+    )
+    held = page.subquery("held").c
     line = [column for column in LINE if column.name != "id"]
     failed = (
         sa.select(rule_failure.c.facts)
         .where(
             rule_failure.c.project_id == project, rule_failure.c.settled_at.is_(None),
-            rule_failure.c.rule == letters.PRINTING, rule_failure.c.submission_id == grants.c.submission_id,
-            rule_failure.c.facts["letter"].astext == sa.cast(letter.c.id, sa.Text),
+            rule_failure.c.rule == letters.PRINTING, rule_failure.c.submission_id == held.submission_id,
+            rule_failure.c.facts["letter"].astext == sa.cast(held.id, sa.Text),
         )
         .order_by(rule_failure.c.at.desc())
         .limit(1)
     )
     return (
-        sa.select(
-            letter, *line, users.c.name.label("issuer"), failed.scalar_subquery().label("failure"),
-        )
-        .join(grants, sa.and_(grants.c.project_id == letter.c.project_id, grants.c.id == letter.c.grant_id))
-        .outerjoin(cases, sa.and_(cases.c.project_id == letter.c.project_id, cases.c.id == letter.c.case_id))
-        .outerjoin(users, users.c.id == letter.c.issued_by)
+        sa.select(*held, *line, users.c.name.label("issuer"), failed.scalar_subquery().label("failure"))
+        .outerjoin(cases, sa.and_(cases.c.project_id == held.project_id, cases.c.id == held.case_id))
+        .outerjoin(users, users.c.id == held.issued_by)
+        .order_by(held.issued_at.desc(), held.id.desc())
     )
 
 

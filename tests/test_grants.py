@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import random
 import threading
 import uuid
 from collections.abc import Callable
@@ -524,3 +525,54 @@ def test_small_rules() -> None:
     assert (baht_of(1200000), baht_of(1200050)) == ("12000", "12000.50")
     assert seen_in(revision_of(3, b"\x01\xff")) == (3, b"\x01\xff")
     assert seen_in("rubbish") == (-1, b"")
+
+
+# Whatever happens
+
+
+@pytest.mark.parametrize("seed", [11, 2026, 407])
+def test_whatever_people_do_in_whatever_order_no_approval_stands_that_should_not(
+    desk: Desk, worker: Actor, coordinator: Actor, director: Actor, seed: int
+) -> None:
+    chance = random.Random(seed)
+    people = [(worker, "field_staff"), (coordinator, "coordinator"), (director, "director")]
+    asked: list[tuple[uuid.UUID, str]] = []
+    wrote: dict[uuid.UUID, set[Actor]] = {}
+
+    def act() -> None:
+        (by, role), amount = chance.choice(people), chance.choice(("100", "4999", "5001", "junk"))
+        if not asked or chance.random() < 0.25:
+            grant = desk.request(by, amount=chance.choice(("100", "5001")))
+            asked.append((grant, desk.last))
+            wrote[grant] = {by}
+            return
+        grant, desk.last = chance.choice(asked)
+        what = chance.choice(("edit", "approve", "approve", "approve", "approve", "refuse", "pay", "pay", "receipt"))
+        if what == "edit":
+            wrote[grant].add(by)
+            desk.edit(by, amount=amount)
+            asked[:] = [(one, desk.last if one == grant else last) for one, last in asked]
+        elif what == "receipt":
+            desk.receipt(grant, amount=amount)
+        elif what == "approve":
+            desk.approve(grant, by, role)
+        else:
+            (desk.refuse if what == "refuse" else desk.pay)(grant, by)
+
+    for _ in range(80):
+        with contextlib.suppress(Problem):
+            act()
+    every = desk.letters()
+    assert [int(one.number[-4:]) for one in every] == list(range(1, len(every) + 1)) and every
+    for grant, _ in asked:
+        row, held = desk.row(grant), [one for one in every if one.grant_id == grant and one.state == "issued"]
+        stands = row.state in ("approved", "paid", "receipted")
+        assert len(held) == (1 if stands else 0), "one letter holds for an approval, none without"
+        if stands:
+            assert bytes(row.approved_content) == bytes(row.content)
+            assert row.approved_by not in {one.id for one in wrote[grant]} and row.approved_by != worker.id
+            assert row.amount <= 500000 or row.approved_by == director.id
+            assert desk.data(held[0].id).amount == row.amount
+        assert desk.entity(grant)["state"] == row.state
+        assert desk.entity(grant).get("amount_approved", "") == (baht_of(row.amount) if stands else "")
+    assert not set(desk.failures()) - {"grant-amount", "grant-receipt-not-approved", "grant-receipt-differs", "grant-receipt-unreadable"}
