@@ -16,7 +16,12 @@ import click
 from namjai.problems import Problem
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from commands.demonstration.clock import Clock
+    from commands.demonstration.office import Office
     from commands.demonstration.plan import Plan
+    from commands.demonstration.sending import Door
     from store.actor import Actor
     from store.opening import Store
 
@@ -42,6 +47,7 @@ class Seeded:
     plan: Plan | None
     deliveries: int = 0
     seconds: float = 0.0
+    begun: dt.datetime | None = None
 
 
 @click.command()
@@ -77,14 +83,14 @@ def seed(store: Store, *, cases: int = 40, chance: int = 7, project: str | None 
 
 def make(store: Store, actor: Actor, *, cases: int, chance: int, today: dt.date) -> Seeded:
     """Carry out the plan for a number of cases on a day. Does nothing where it was carried out before."""
-    import time
-
     from cases.projects import programme_of
     from commands.demonstration import making
     from commands.demonstration.clock import Clock
+    from commands.demonstration.office import Office
+    from commands.demonstration.sending import Door
     from web.app import create_app
 
-    begun = time.monotonic()
+    begun = dt.datetime.now(dt.UTC)
     with store.database.begin(actor) as tx:
         programme = programme_of(tx, actor.project)
         if already(tx):
@@ -96,13 +102,15 @@ def make(store: Store, actor: Actor, *, cases: int, chance: int, today: dt.date)
     _mark(store, actor, plan)
     with Clock().kept() as clock:
         clock.moment = plan.steps[0].at - dt.timedelta(days=3)
-        door, office = _enter(store, actor, programme, client)
-        deliveries = _carry_out(plan, door, office, clock)
+        tokens, people = _enter(store, actor)
+        office = Office(store, actor.project, programme, people)
+        with store.database.begin(actor) as reading:
+            deliveries = _carry_out(plan, Door(reading, actor, client, tokens), office, clock, begun)
     _mark(store, actor, plan)
-    return Seeded(plan, deliveries, time.monotonic() - begun)
+    return Seeded(plan, deliveries, (dt.datetime.now(dt.UTC) - begun).total_seconds(), begun)
 
 
-def already(tx) -> bool:
+def already(tx: sa.Connection) -> bool:
     """Whether this installation holds demonstration data."""
     import sqlalchemy as sa
 
@@ -111,12 +119,10 @@ def already(tx) -> bool:
     return tx.scalar(sa.select(setting.c.name).where(setting.c.name == SETTING)) is not None
 
 
-def _enter(store: Store, actor: Actor, programme, client):
-    """The team signs up, its tablets are enrolled."""
+def _enter(store: Store, actor: Actor) -> tuple[dict[str, str], dict[str, UUID]]:
+    """The team signs up, its tablets are enrolled. Gives the tablets' tokens and the people's ids."""
     from cases import people, tablets
     from cases.tablets import TabletNameTaken
-    from commands.demonstration.office import Office
-    from commands.demonstration.sending import Door
     from commands.demonstration.staff import COLLEAGUES, DEVICES
 
     ids: dict[str, UUID] = {}
@@ -137,16 +143,17 @@ def _enter(store: Store, actor: Actor, programme, client):
                 tablets.revoke(tx, store, actor, tablet_id)
             else:
                 tokens[device.key] = token
-    return Door(store, actor, client, tokens), Office(store, actor.project, programme, ids)
+    return tokens, ids
 
 
-def _carry_out(plan: Plan, door, office, clock) -> int:
+def _carry_out(plan: Plan, door: Door, office: Office, clock: Clock, begun: dt.datetime) -> int:
     from commands.demonstration.plan import Sending
 
     last = None
     with click.progressbar(plan.steps, label="Demonstration data", update_min_steps=25) as steps:
         for step in steps:
-            clock.moment = step.at
+            # What came this morning came just now where it is still night.
+            clock.moment = min(step.at, begun)
             if isinstance(step, Sending):
                 last = (step, door.take(step))
             else:

@@ -25,8 +25,9 @@ _KINDS = {
 # Days before today: asked, decided, paid, received.
 _DAYS = {
     "paid": (11, 8, 4, None), "approved": (7, 4, None, None), "requested": (2, None, None, None),
-    "unknown": (3, None, None, None), "refused": (21, 18, None, None), "suspended": (13, 9, None, None),
+    "unknown": (3, None, None, None), "refused": (21, 18, None, None), "suspended": (8, 5, None, None),
 }
+_FRIDAY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ def may_have_one(course: Course) -> bool:
 
 def grant(course: Course, turn: int) -> None:
     """The grant of a case, the `turn`-th of the demonstration."""
-    fate, chance = _FATES[turn % len(_FATES)], course.chance
+    chance = course.chance
+    # What is still open would pile up in a longer list of cases.
+    fate = _FATES[turn] if turn < len(_FATES) else "receipted"
     kind = chance.choice(_KINDS[course.stage])
     if kind == "scholarship" and course.back.age_band not in ("12-14", "15-17", "18-24"):
         kind = "cash"
@@ -65,12 +68,23 @@ def grant(course: Course, turn: int) -> None:
         days += [days[2] + dt.timedelta(days=chance.randint(0, 8))]
     else:
         days = [None if one is None else course.today - dt.timedelta(days=one) for one in _DAYS[fate]]
-    wish = Wish(kind, amount, _facts(course, kind, days[0]), *days)
+    wish = on_weekdays(Wish(kind, amount, _facts(course, kind, days[0]), *days))
     if fate == "refused":
         wish = replace(wish, refused=chance.choice(texts.REFUSED))
     entity, asking = follow(course, wish, tablet="t7" if fate == "unknown" else None)
     if fate == "suspended":
         _edit_after_approval(course, entity, asking, wish)
+
+
+def on_weekdays(wish: Wish) -> Wish:
+    """The office rests on Saturday and Sunday: it was asked on Friday, and decides and pays on Monday."""
+    def monday(day: dt.date | None) -> dt.date | None:
+        return day and day + dt.timedelta(days=7 - day.weekday() if day.weekday() > _FRIDAY else 0)
+
+    asked = wish.asked - dt.timedelta(days=max(0, wish.asked.weekday() - _FRIDAY))
+    decided, paid = monday(wish.decided), monday(wish.paid)
+    received = max(wish.received, paid) if wish.received and paid else wish.received
+    return replace(wish, asked=asked, decided=decided, paid=paid, received=received)
 
 
 def follow(course: Course, wish: Wish, tablet: str | None = None) -> tuple[str, Sending]:

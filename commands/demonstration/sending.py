@@ -21,7 +21,6 @@ from commands.demonstration.staff import DEVICES
 from namjai.problems import Problem
 from odk.filling import fill
 from store.actor import Actor
-from store.opening import Store
 from store.tables import entity
 
 _DEVICE_IDS = {one.key: one.device_id for one in DEVICES}
@@ -36,9 +35,12 @@ class DoorRefused(Problem):
 
 @dataclass
 class Door:
-    """The door, as the demonstration's tablets see it. `sent` counts deliveries, `late` are pictures still to come."""
+    """The door, as the demonstration's tablets see it. `sent` counts deliveries, `late` are pictures still to come.
 
-    store: Store
+    `reading` is a transaction that only looks: each of its statements sees what was committed until then.
+    """
+
+    reading: sa.Connection
     actor: Actor
     client: FlaskClient
     tokens: Mapping[str, str]
@@ -89,9 +91,8 @@ class Door:
 
     def _version(self, list_name: str, uuid: str) -> int:
         """What `__version` of the tablet's list says, as fresh as when it was fetched just before."""
-        with self.store.database.begin(self.actor) as tx:
-            found = tx.scalar(sa.select(entity.c.version).where(
-                entity.c.project_id == self.actor.project, entity.c.list == list_name, entity.c.uuid == UUID(uuid)))
+        found = self.reading.scalar(sa.select(entity.c.version).where(
+            entity.c.project_id == self.actor.project, entity.c.list == list_name, entity.c.uuid == UUID(uuid)))
         return found or 1
 
     def _post(self, tablet: str, form: str, xml: bytes, pictures: tuple[Picture, ...], *, expected: tuple[int, ...],

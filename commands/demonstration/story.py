@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from commands.demonstration import papers
-from commands.demonstration.money import Wish, follow
+from commands.demonstration.money import Wish, follow, on_weekdays
 from commands.demonstration.papers import Background
 from commands.demonstration.people import Survivor, new_uuid, telephone
 from commands.demonstration.plan import Change, Deed, Picture, Sending, moment
@@ -118,16 +118,15 @@ def _visit(course: Course, day: dt.date, facts: dict[str, Any]) -> Sending:
 
 def _last_visit(course: Course, due_before: dt.date) -> None:
     """Approved the next morning; on the day before yesterday the worker added what she had forgotten."""
-    day, due = course.today - dt.timedelta(days=6), course.final_due
+    day, due = course.today - dt.timedelta(days=12), course.final_due
     people = ("shelter_officer", "interpreter")
     facts = _facts("shelter", "medium", "medium", due_before, due, "call", ("emotional", "witness"), 2, people, _OBSERVED)
     sent = _visit(course, day, facts)
     answers = dict(sent.answers) | {
         "care/observed": _EDITED, "care/risk": "high", "care/wellbeing": "2",
         "care/risk_why": "The hearing is on Thursday; the driver was seen near the court.",
-        "people[3]/relation": "partner", "people[3]/stayed": "no",
+        "people[3]/relation": "friend", "people[3]/stayed": "no",
     }
-    answers["people[3]/relation"] = "sibling"
     edit = replace(sent, at=moment(course.today - dt.timedelta(days=2), 16, 12), instance=f"uuid:{new_uuid(course.chance)}",
                    answers=answers, edits=sent.instance)
     course.steps += [Deed(moment(day + dt.timedelta(days=1), 9, 30), "ploy", "approved", sent.instance), edit]
@@ -150,15 +149,15 @@ def _money(course: Course) -> None:
         "needed_by": ago(238), "reason": "Came with nothing but the clothes she wore.", "purpose": "เสื้อผ้าและของใช้ประจำวัน",
         "way": "cash", "language": "th",
     }
-    follow(course, Wish("cash", 3500, clothes, ago(252), ago(250), ago(247), ago(246)))
-    follow(course, Wish("scholarship", 12000, _term("1", ago(200)), ago(200), ago(197), ago(194), ago(188)))
+    follow(course, on_weekdays(Wish("cash", 3500, clothes, ago(252), ago(250), ago(247), ago(246))))
+    follow(course, on_weekdays(Wish("scholarship", 12000, _term("1", ago(200)), ago(200), ago(197), ago(194), ago(188))))
     journey = {
         "needed_by": ago(100), "reason": "Wants to look for her brother herself.", "purpose": "ค่าเดินทาง", "way": "cash",
         "language": "th",
     }
     refused = "Too early: the tracing team is looking for him, and the road is not safe for her. Ask again after the hearing."
-    follow(course, Wish("travel", 9500, journey, ago(118), ago(114), refused=refused))
-    follow(course, Wish("scholarship", 12000, _term("2", ago(4)), ago(4)))
+    follow(course, on_weekdays(Wish("travel", 9500, journey, ago(118), ago(114), refused=refused)))
+    follow(course, on_weekdays(Wish("scholarship", 12000, _term("2", ago(4)), ago(4))))
 
 
 def _term(which: str, asked: dt.date) -> dict[str, Any]:

@@ -100,8 +100,8 @@ class Course:
         return Sheet(day, self.chance.randrange(8, 16), self.chance.randrange(60), self.device)
 
     def arrival(self, day: dt.date) -> dt.datetime:
-        """When the tablet found a network: the same evening, or the next morning where that is not today yet."""
-        if self.chance.random() < 0.75 or day + DAY >= self.today:
+        """When the tablet found a network: the same evening, or the next morning."""
+        if self.chance.random() < 0.75:
             return moment(day, self.chance.randrange(17, 20), self.chance.randrange(60))
         return moment(day + DAY, self.chance.randrange(7, 10), self.chance.randrange(60))
 
@@ -182,7 +182,7 @@ def _visit_days(course: Course) -> list[dt.date]:
     if course.stage == "closure":
         last -= dt.timedelta(days=chance.randint(4, 20))
     while True:
-        step = chance.randint(2, 6) if len(days) < 3 else chance.randint(22, 58)
+        step = chance.randint(2, 6) if len(days) < 3 else chance.randint(26, 66)
         day += dt.timedelta(days=step)
         if day > last:
             break
@@ -203,7 +203,7 @@ def _visit(course: Course, day: dt.date) -> None:
     course.due = day + dt.timedelta(days=chance.randint(7, 30))
     facts = {
         "where": where, "language": course.back.language if course.worker != "mali" else "th", "risk": course.risk,
-        "risk_before": risk_before, "due_before": due_before, "due": course.due, "what": chance.choice(_WHAT[stage]),
+        "risk_before": risk_before, "due_before": due_before, "due": course.due, "what": chance.choice([one for one in _WHAT[stage] if _possible(one, course)]),
         "services": _services(where, chance), "wellbeing": chance.choice("1223334" if course.risk == "high" else "22333444"),
         "observed": chance.choice(fitting(texts.OBSERVED[where], who.sex)),
         "note": chance.choice(fitting(texts.NEXT_NOTES, who.sex)) if chance.random() < 0.3 else "",
