@@ -116,9 +116,9 @@ def title_of(programme: Programme, list_name: str, kind: str, language: str) -> 
     return (column.shown(kind, language) if column else kind) or programme.word("grant", language)
 
 
-def shown_state(state: str, printed: bool) -> str:
-    """A state as pages show it: "letter" once the letter of an approved grant is printed."""
-    return "letter" if state == "approved" and printed else state
+def shown_state(state: str, made: bool) -> str:
+    """A state as pages show it: "letter" once the letter of an approved grant can be opened."""
+    return "letter" if state == "approved" and made else state
 
 
 def _lines(

@@ -28,6 +28,7 @@ from store.actor import Actor
 from store.opening import Store
 from store.tables import action, grants, project_user, users
 
+_MADE = ("issued", "printed")
 Progress = Literal["done", "now", "todo"]
 # Not worth a line of its own: the letter shows it, or another line says it.
 _LEFT_OUT = ("language", "address", "recipient", "request_date")
@@ -131,11 +132,11 @@ def grant_page(
     held = letters_of_grant(tx, actor, programme, language, grant.id)
     ask, blocked = _ask(tx, actor, role, programme, grant, request, language)
     others = of_case(tx, actor, role, programme, language, grant.case_id) if grant.case_id else []
-    printed = any(one.state == "printed" for one in held)
+    made = any(one.state in _MADE for one in held)
     return GrantPage(
         id=grant.id, number=grant.number, title=title_of(programme, grant.list, grant.kind, language),
         case=who(case, language) if case is not None and not case.placeholder else None, case_id=grant.case_id,
-        state=shown_state(grant.state, printed), amount=grant.amount, submission=grant.submission_id,
+        state=shown_state(grant.state, made), amount=grant.amount, submission=grant.submission_id,
         revision=revision_of(grant.row_version, bytes(grant.content)),
         facts=tuple(_facts(programme, request, role, language)) if request else (), ask=ask, blocked=blocked,
         people=_people(tx, actor.project) if ask == "name" else (),
@@ -223,7 +224,7 @@ def _steps(tx: sa.Connection, grant: sa.Row, held: list[LetterLine], language: s
         steps.append(step("approved", "done", grant.approved_at, grant.approved_by))
     letter = next((one for one in held if one.state != "void"), None)
     if letter or grant.state in WAITING:
-        done = letter is not None and letter.state == "printed"
+        done = letter is not None and letter.state in _MADE
         steps.append(step("letter", "done" if done else "now" if letter else "todo", letter.issued if letter else None))
     steps.append(step("paid", "done", grant.paid_at, grant.paid_by) if grant.paid_at else step(
         "paid", "now" if grant.state == "approved" else "todo"))

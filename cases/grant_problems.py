@@ -70,10 +70,10 @@ class GrantOutOfDate(Problem):
 class GrantRequestRejected(Problem):
     code, http_status = "grant-request-rejected", 409
     en = (
-        "The request was rejected in review, so the grant cannot be approved. Correct the request or its review "
-        "first. Nothing was changed."
+        "The request was rejected in review, so the grant can be neither approved nor paid. Correct the request or its "
+        "review first. Nothing was changed."
     )
-    th = "คำขอถูกตีกลับในการตรวจ จึงอนุมัติไม่ได้ แก้คำขอหรือผลการตรวจก่อน ยังไม่มีการเปลี่ยนแปลง"
+    th = "คำขอถูกตีกลับในการตรวจ จึงอนุมัติหรือจ่ายไม่ได้ แก้คำขอหรือผลการตรวจก่อน ยังไม่มีการเปลี่ยนแปลง"
 
 
 class GrantAddressTooLong(Problem):
@@ -97,6 +97,18 @@ class LetterheadMissing(Problem):
     th = (
         "โครงการไม่มีส่วน [letterhead] จึงเขียนจดหมายไม่ได้ เพิ่มใน program.toml แล้วติดตั้งใหม่ "
         "ยังไม่มีการเปลี่ยนแปลง"
+    )
+
+
+class LetterAddressUnset(Problem):
+    code, http_status = "letter-address-unset", 500
+    en = (
+        "The letter's QR code would lead to {address}, which only this computer knows. Set NAMJAI_BASE_URL to the "
+        "public address, start again, then approve. Nothing was changed."
+    )
+    th = (
+        "คิวอาร์โค้ดของหนังสือจะชี้ไปที่ {address} ซึ่งใช้ได้เฉพาะเครื่องนี้ ตั้ง NAMJAI_BASE_URL เป็นที่อยู่สาธารณะ เริ่มใหม่ "
+        "แล้วอนุมัติอีกครั้ง ยังไม่มีการเปลี่ยนแปลง"
     )
 
 

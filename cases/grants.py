@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from cases import grant_requests, grant_rows, letters
 from cases.grant_changes import apply_changes
-from cases.grant_problems import GrantCaseUnknown, GrantOutOfDate, GrantRequesterKnown
+from cases.grant_problems import GrantCaseUnknown, GrantOutOfDate, GrantRequesterKnown, GrantRequestRejected
 from cases.grant_requests import Request, content_of, request_of
 from cases.grant_rules import WAITING, Standing, after_approval, decided, not_approved, satang_of, why_not_approve
 from cases.letter_data import Asked, letter_data
@@ -95,8 +95,8 @@ def mark_paid(
 ) -> None:
     """Record that an approved grant was paid. `how` is a value of the form's choices; any other text becomes a comment.
 
-    Raises GrantNotApproved, GrantOutOfDate, InputInvalid (a day in the future or before the approval),
-    ChangedMeanwhile, NotFound, Forbidden.
+    Raises GrantNotApproved, GrantOutOfDate, GrantRequestRejected, InputInvalid (a day in the future or before the
+    approval), ChangedMeanwhile, NotFound, Forbidden.
     """
     programme = _programme(tx, actor.project)
     with tx.begin_nested():
@@ -105,7 +105,8 @@ def mark_paid(
         _seen(grant, row_version)
         if grant.state != "approved":
             raise not_approved(grant.state)
-        _checked_request(tx, store, programme, actor.project, grant)
+        if _checked_request(tx, store, programme, actor.project, grant).review_state == "rejected":
+            raise GrantRequestRejected()
         zone = zoneinfo.ZoneInfo(programme.timezone)
         if not grant.approved_at.astimezone(zone).date() <= paid_on <= letters.today_in(programme.timezone):
             raise InputInvalid(field="paid_on", reason="a payment lies between the approval and today")

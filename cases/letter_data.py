@@ -7,12 +7,14 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from cases.grant_problems import (
     GrantAddressTooLong,
+    LetterAddressUnset,
     LetterheadMissing,
     LetterWordingMissing,
     LetterWordingUnchecked,
@@ -29,6 +31,8 @@ from submissions.form_versions import known
 _DAYS = ("request_date", "pay_by", "return_by")
 _NOT_POURED = ("language", "address", *_DAYS)
 _WINDOW_LINES = 5
+# A paper lives for years: its QR code must not lead to the machine that happened to print it.
+_NOWHERE = ("localhost", "127.0.0.1", "::1", "0.0.0.0", "::")  # noqa: S104 - compared, never bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,15 @@ def letter_data(
     request: Request,
 ) -> LetterData:
     """The letter of a grant, whole but for its number. Raises a Problem for whatever would keep it from being printed:
-    LetterheadMissing, LetterWordingMissing, LetterWordingUnchecked, GrantAddressTooLong, and those of `odk.wording`.
+    LetterheadMissing, LetterAddressUnset, LetterWordingMissing, LetterWordingUnchecked, GrantAddressTooLong, and those
+    of `odk.wording`.
     """
     if programme.letterhead is None:
         raise LetterheadMissing()
     trial = store.settings.on_trial
+    host = urlsplit(store.settings.public_url).hostname or ""
+    if not trial and host in _NOWHERE:
+        raise LetterAddressUnset(address=host)
     language = language_of(rule, request.text(programme.letter_fields.get("language")))
     languages = language.split("-")
     person = person_of(tx, store, project, programme, asked.case_id)

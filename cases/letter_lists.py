@@ -35,7 +35,9 @@ _UNTOLD = Words(
 
 @dataclass(frozen=True, slots=True)
 class LetterLine:
-    """A letter in one line. `state`: waiting (the PDF is being made), printed, failed or void."""
+    """A letter in one line. `state`: waiting (the PDF is being made), failed, issued (it can be opened), printed (on
+    paper) or void.
+    """
 
     id: UUID
     key: str
@@ -166,7 +168,7 @@ def _line(row: sa.Row, programme: Programme, language: str) -> LetterLine:
     if row.state == "void":
         state = "void"
     elif row.pdf_blob is not None:
-        state = "printed"
+        state = "printed" if row.printed_at else "issued"
     else:
         state = "failed" if row.failure else "waiting"
     return LetterLine(

@@ -52,13 +52,13 @@ def _print(tx: sa.Connection, store: Store, actor: Actor, letter_id: UUID) -> No
         letter.update()
         .where(letter.c.project_id == actor.project, letter.c.id == letter_id)
         .values(
-            pdf_blob=blob, pdf_sha256=hashlib.sha256(pdf).hexdigest(), printed_at=dt.datetime.now(dt.UTC),
+            pdf_blob=blob, pdf_sha256=hashlib.sha256(pdf).hexdigest(),
             # The paper may have changed since the number was allotted; this is the one it was printed on.
             template_version=TEMPLATE_VERSION,
         )
     )
     letters.settle_failure(tx, actor.project, letter_id)
-    record(tx, store.keyring, actor, Event("letter.printed", "letter", letter_id, {"number": row.number}))
+    record(tx, store.keyring, actor, Event("letter.made", "letter", letter_id, {"number": row.number}))
 
 
 def _note_failure(tx: sa.Connection, store: Store, actor: Actor, letter_id: UUID, problem: Problem) -> None:
@@ -78,4 +78,4 @@ def _note_failure(tx: sa.Connection, store: Store, actor: Actor, letter_id: UUID
                 problem=problem.code, facts=facts, at=dt.datetime.now(dt.UTC),
             )
         )
-    record(tx, store.keyring, actor, Event("letter.print_failed", "letter", letter_id, {"problem": problem.code}))
+    record(tx, store.keyring, actor, Event("letter.failed", "letter", letter_id, {"problem": problem.code}))

@@ -202,7 +202,7 @@ def test_a_letters_page_says_where_it_stands(desk: Desk, worker: Actor, coordina
     with desk.store.database.begin(coordinator) as tx:
         printing.print_letter(desk.store, project=str(desk.project), letter=str(letter_id_of(tx, coordinator, number)))
     page = letter(desk, coordinator, number)
-    assert page.line.state == "printed" and len(page.sha256) == 64 and page.problem is None
+    assert page.line.state == "issued" and len(page.sha256) == 64 and page.problem is None
 
 
 def test_void_letters_lie_in_a_view_of_their_own(desk: Desk, worker: Actor, coordinator: Actor) -> None:

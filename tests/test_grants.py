@@ -267,6 +267,16 @@ def test_a_rejected_request_is_not_approved(desk: Desk, worker: Actor, coordinat
         desk.approve(grant, coordinator)
 
 
+def test_a_request_rejected_after_its_approval_is_not_paid(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    grant = desk.request(worker)
+    desk.approve(grant, coordinator)
+    with desk.store.database.begin(coordinator) as tx:
+        set_review_state(tx, desk.store, coordinator, desk.row(grant).submission_id, ReviewState.REJECTED, row_version=1, reason="No.")
+    with pytest.raises(GrantRequestRejected):
+        desk.pay(grant, coordinator)
+    assert desk.row(grant).state == "approved"
+
+
 def test_a_grant_for_a_person_nobody_has_told_us_of_is_not_approved(store: Store, aftercare: Actor, worker: Actor, coordinator: Actor) -> None:
     desk = Desk(store, aftercare)
     grant = desk.request(worker)

@@ -15,6 +15,7 @@ from grant_desk import PURPOSE, Desk
 from cases import letters, verification
 from cases.grant_problems import (
     GrantAddressTooLong,
+    LetterAddressUnset,
     LetterChanged,
     LetterheadMissing,
     LetterNotPrintedYet,
@@ -22,8 +23,11 @@ from cases.grant_problems import (
     LetterWordingMissing,
     LetterWordingUnchecked,
 )
+from cases.letter_data import language_of
 from exports import paper, printing
+from namjai.languages import Words
 from namjai.problems import NotFound, Problem
+from odk.programme import LetterRule
 from odk.wording_problems import PlaceholderEmpty
 from store import tables
 from store.actor import NOBODY, Actor
@@ -217,6 +221,43 @@ def test_a_missing_wording_or_letterhead_refuses_the_approval(desk: Desk, worker
     with pytest.raises(LetterheadMissing):
         desk.approve(grant, coordinator)
     assert desk.row(grant).state == "requested" and not desk.letters()
+
+
+def test_a_letter_that_counts_never_carries_an_address_that_only_this_computer_knows(desk: Desk, real: Desk, worker: Actor, coordinator: Actor) -> None:
+    settings = real.store.settings.model_copy(update={"base_url": None})
+    grant = desk.request(worker)
+    with pytest.raises(LetterAddressUnset):
+        replace(real, store=replace(real.store, settings=settings)).approve(grant, coordinator)
+    issued = real.approve(grant, coordinator)
+    assert desk.data(issued.id).verify_url.startswith(f"https://letters.example.org/verify/{issued.number}?k=1-")
+
+
+def test_a_programme_without_letters_approves_without_one(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    with desk.store.database.begin(desk.home) as tx:
+        definition = tx.scalar(sa.select(tables.program.c.definition))
+        tx.execute(tables.program.update().values(definition=definition | {"letters": []}, digest="without letters"))
+    grant = desk.request(worker)
+    assert desk.approve(grant, coordinator) is None
+    assert desk.row(grant).state == "approved" and not desk.letters()
+
+
+def test_a_letter_in_two_languages_stands_side_by_side(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    with desk.store.database.begin(desk.home) as tx:
+        definition = tx.scalar(sa.select(tables.program.c.definition))
+        beside = [one | {"languages": ["th", "my-th"]} for one in definition["letters"]]
+        tx.execute(tables.program.update().values(definition=definition | {"letters": beside}, digest="two languages"))
+        for row in tx.execute(sa.select(tables.wording).where(tables.wording.c.language == "th")).all():
+            tx.execute(tables.wording.insert().values(row._asdict() | {"language": "my"}))
+    issued = desk.approve(desk.request(worker, language="my"), coordinator)
+    letter = desk.data(issued.id)
+    assert letter.language == "my-th" and set(letter.wording) == {"my", "th"} == set(letter.values)
+    desk.work()
+    assert pdf(desk, issued.id).startswith(b"%PDF") and desk.failures() == []
+
+
+def test_a_language_without_a_wording_falls_back_to_the_programmes_first() -> None:
+    rule = LetterRule("grant_letter", Words("Letter", "หนังสือ"), languages=("th", "en", "my-th"))
+    assert [language_of(rule, wanted) for wanted in ("en", "my", "my-th", "km", "")] == ["en", "my-th", "my-th", "th", "th"]
 
 
 # Frozen
