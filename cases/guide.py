@@ -21,7 +21,9 @@ _UNDECIDED = ("received", "edited")
 _NOT_OPENED = ("letter.issued", "letter.voided")
 
 
-def steps(tx: sa.Connection, project: UUID, case_id: UUID, programme: Programme, language: str = "en") -> list[dict[str, Any]]:
+def steps(
+    tx: sa.Connection, project: UUID, case_id: UUID, programme: Programme, language: str = "en"
+) -> list[dict[str, Any]]:
     """The steps in order, as case.html shows them: text, url (None: not there yet), done, now (the first not done).
 
     Empty for every case but the demonstration's story.

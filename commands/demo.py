@@ -30,14 +30,17 @@ SETTING = "demonstration"
 
 class DemonstrationOnTrialOnly(Problem):
     code, http_status = "demonstration-on-trial-only", 409
-    en = "Invented people do not belong among real ones, and NAMJAI_DEMO=0 says that this is real work. Nothing was made."
+    en = ("Invented people do not belong among real ones, and NAMJAI_DEMO=0 says that this is real work. "
+          "Nothing was made.")
     th = "ข้อมูลสมมติไม่ควรอยู่ร่วมกับข้อมูลจริง และ NAMJAI_DEMO=0 หมายถึงการใช้งานจริง ยังไม่มีการเพิ่มข้อมูล"
 
 
 class DemonstrationNeedsAftercare(Problem):
     code, http_status = "demonstration-needs-aftercare", 409
-    en = "The demonstration fills in the forms of the aftercare programme. Install it first: namjai programs install forms/aftercare"
-    th = "การสาธิตใช้แบบฟอร์มของโครงการดูแลหลังช่วยเหลือ ติดตั้งก่อนด้วย namjai programs install forms/aftercare"
+    en = ("The demonstration fills in the forms of the aftercare programme. Nothing was made; install it first: "
+          "namjai programs install forms/aftercare")
+    th = ("การสาธิตใช้แบบฟอร์มของโครงการดูแลหลังช่วยเหลือ ยังไม่มีการเพิ่มข้อมูล ติดตั้งก่อนด้วย "
+          "namjai programs install forms/aftercare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,10 @@ class Seeded:
 
 
 @click.command()
-@click.option("--cases", "count", default=40, show_default=True, type=click.IntRange(1, 2000), help="How many survivors.")
-@click.option("--seed", "chance", default=7, show_default=True, help="The same seed on the same day makes the same people.")
+@click.option("--cases", "count", default=40, show_default=True, type=click.IntRange(1, 2000),
+              help="How many survivors.")
+@click.option("--seed", "chance", default=7, show_default=True,
+              help="The same seed on the same day makes the same people.")
 @click.option("--project", help="The project's name; left out: the only one.")
 def demo(count: int, chance: int, project: str | None) -> None:
     """Demonstration data: invented survivors and a year of their cases, sent through the tablets' door."""
@@ -76,8 +81,9 @@ def seed(store: Store, *, cases: int = 40, chance: int = 7, project: str | None 
     if done.plan is None:
         click.echo("The demonstration data is here already; nothing was added.")
     else:
-        click.echo(f"Demonstration: {len(done.plan.survivors)} invented survivors, {done.deliveries} sendings through the "
-                   f"tablets' door, in {done.seconds:.0f} s.")
+        people = len(done.plan.survivors)
+        click.echo(f"Demonstration: {people} invented survivors, {done.deliveries} sendings through the tablets' door, "
+                   f"in {done.seconds:.0f} s.")
     return done
 
 
@@ -165,7 +171,7 @@ def _carry_out(plan: Plan, door: Door, office: Office, clock: Clock, begun: dt.d
 
 
 def _mark(store: Store, actor: Actor, plan: Plan) -> None:
-    """Note that the demonstration is here (also half of one), and whose case tells the story as soon as there is one."""
+    """Note that the demonstration is here (also half of one), and whose case tells the story, once there is one."""
     import sqlalchemy as sa
     from sqlalchemy.dialects.postgresql import insert
 
@@ -192,5 +198,5 @@ def _today(store: Store, actor: Actor) -> dt.date:
     from store.tables import project
 
     with store.database.begin(actor) as tx:
-        zone = tx.scalar(sa.select(project.c.timezone).where(project.c.id == actor.project))
+        zone = tx.execute(sa.select(project.c.timezone).where(project.c.id == actor.project)).scalar_one()
     return dt.datetime.now(zoneinfo.ZoneInfo(zone)).date()

@@ -27,7 +27,7 @@ class Clock:
 
     @contextmanager
     def kept(self) -> Iterator[Clock]:
-        """While this is open, the floors below ask this clock. Their own is theirs again afterwards, whatever happens."""
+        """While this is open, the floors below ask this clock; afterwards, whatever happens, their own."""
         told = _module_with(self)
         changed = [
             module for name, module in list(sys.modules.items())

@@ -4,10 +4,14 @@ from __future__ import annotations
 import datetime as dt
 import random
 from dataclasses import replace
+from typing import Literal
 
 from commands.demonstration import money, story, year
 from commands.demonstration.people import survivors
 from commands.demonstration.plan import Deed, Plan, Sending
+
+
+_COMES: tuple[Literal["later", "never"], ...] = ("later", "never", "later")
 
 
 def make(cases: int, seed: int, today: dt.date) -> Plan:
@@ -36,12 +40,12 @@ def _order(step: Sending | Deed) -> tuple[dt.datetime, bool, str]:
 
 def _with_mishaps(steps: list[Sending | Deed]) -> list[Sending | Deed]:
     """Two pictures come late, one never came, one tablet had been offline when somebody else changed the person."""
-    with_picture = [at for at, one in enumerate(steps) if isinstance(one, Sending) and one.form == "visit" and one.pictures]
-    for place, comes in zip(with_picture[::-1], ("later", "never", "later"), strict=False):
-        one = steps[place]
+    came = [(at, one) for at, one in enumerate(steps) if isinstance(one, Sending) and one.form == "visit"]
+    with_picture = [(at, one) for at, one in came if one.pictures]
+    for (place, one), comes in zip(with_picture[::-1], _COMES, strict=False):
         steps[place] = replace(one, pictures=tuple(replace(each, comes=comes) for each in one.pictures))
-    visits = [at for at, one in enumerate(steps) if isinstance(one, Sending) and one.form == "visit" and not one.edits]
+    visits = [(at, one) for at, one in came if not one.edits and one.pictures == ()]
     if len(visits) > 12:
-        place = visits[-9]
-        steps[place] = replace(steps[place], change=replace(steps[place].change, behind=1))
+        place, one = visits[-9]
+        steps[place] = replace(one, change=replace(one.change, behind=1))
     return steps

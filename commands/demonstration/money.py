@@ -9,12 +9,14 @@ from typing import Any
 from commands.demonstration import papers, texts
 from commands.demonstration.people import new_uuid
 from commands.demonstration.plan import Change, Deed, Picture, Sending, moment
-from commands.demonstration.year import Course
+from commands.demonstration.year import Course, fitting
 
 # How far each grant got, in the order of the cases that have one. "unknown" comes from the tablet without a person.
 _FATES = (
-    "receipted", "suspended", "requested", "receipted", "unknown", "paid", "receipted", "refused", "approved", "receipted",
-    "requested", "receipted", "receipted", "approved", "receipted", "paid", "receipted", "refused", "requested", "receipted",
+    "receipted", "suspended", "requested", "receipted", "unknown", "paid", "receipted", "refused", "approved",
+    "receipted",
+    "requested", "receipted", "receipted", "approved", "receipted", "paid", "receipted", "refused", "requested",
+    "receipted",
 )
 # Up to this many baht the coordinator decides alone ([[grants.limits]] of the programme).
 _COORDINATOR = 5000
@@ -23,7 +25,7 @@ _KINDS = {
     "reintegration": ("scholarship", "cash", "cash"), "closure": ("cash",), "identification": ("other", "medical"),
 }
 # Days before today: asked, decided, paid, received.
-_DAYS = {
+_DAYS: dict[str, tuple[int, int | None, int | None, int | None]] = {
     "paid": (11, 8, 4, None), "approved": (7, 4, None, None), "requested": (2, None, None, None),
     "unknown": (3, None, None, None), "refused": (21, 18, None, None), "suspended": (8, 5, None, None),
 }
@@ -63,12 +65,15 @@ def grant(course: Course, turn: int) -> None:
     if fate == "receipted":
         oldest = (course.today - course.opened).days - 20
         asked = course.today - dt.timedelta(days=chance.randint(25, max(26, oldest)))
-        days = [asked, asked + dt.timedelta(days=chance.randint(1, 4))]
-        days += [days[1] + dt.timedelta(days=chance.randint(1, 5))]
-        days += [days[2] + dt.timedelta(days=chance.randint(0, 8))]
+        after = [chance.randint(1, 4), chance.randint(1, 5), chance.randint(0, 8)]
+        later = [asked + dt.timedelta(days=sum(after[: n + 1])) for n in range(3)]
+        wish = Wish(kind, amount, _facts(course, kind, asked), asked, later[0], later[1], later[2])
     else:
-        days = [None if one is None else course.today - dt.timedelta(days=one) for one in _DAYS[fate]]
-    wish = on_weekdays(Wish(kind, amount, _facts(course, kind, days[0]), *days))
+        ago, *others = _DAYS[fate]
+        asked = course.today - dt.timedelta(days=ago)
+        open_ = [None if one is None else course.today - dt.timedelta(days=one) for one in others]
+        wish = Wish(kind, amount, _facts(course, kind, asked), asked, open_[0], open_[1], open_[2])
+    wish = on_weekdays(wish)
     if fate == "refused":
         wish = replace(wish, refused=chance.choice(texts.REFUSED))
     entity, asking = follow(course, wish, tablet="t7" if fate == "unknown" else None)
@@ -98,14 +103,16 @@ def follow(course: Course, wish: Wish, tablet: str | None = None) -> tuple[str, 
         pictures = (Picture(f"{chance.randrange(10**12)}.jpg", "quote", chance.randrange(8)),)
         answers["request/quote"] = pictures[0].name
     asking = Sending(
-        moment(wish.asked, 18, chance.randrange(60)), tablet or course.tablet, "fund_request", f"uuid:{new_uuid(chance)}", answers,
+        moment(wish.asked, 18, chance.randrange(60)), tablet or course.tablet, "fund_request",
+        f"uuid:{new_uuid(chance)}", answers,
         Change("grants", entity, "create", papers.request_label(who, wish.amount, wish.asked)), pictures,
     )
     course.steps.append(asking)
     if wish.decided:
         _decide(course, wish, entity, asking)
     if wish.paid:
-        course.steps.append(Deed(moment(wish.paid, 14, chance.randrange(60)), "napat", "pay", entity, wish.facts["way"]))
+        paid = moment(wish.paid, 14, chance.randrange(60))
+        course.steps.append(Deed(paid, "napat", "pay", entity, wish.facts["way"]))
     if wish.received:
         _receive(course, wish, entity)
     return entity, asking
@@ -122,7 +129,7 @@ def _decide(course: Course, wish: Wish, entity: str, asking: Sending) -> None:
         course.steps.append(Deed(at, by, "refuse", entity, wish.refused))
         return
     if by == "krit":
-        remark = "Recommended: checked with the school and the family." if wish.kind == "scholarship" else "เห็นควรอนุมัติ เอกสารครบ"
+        remark = texts.RECOMMENDED["scholarship" if wish.kind == "scholarship" else "other"]
         course.steps.append(Deed(moment(decided, 9, 59), "ploy", "remark", entity, remark))
     course.steps.append(Deed(at, by, "grant", entity))
 
@@ -138,11 +145,12 @@ def _receive(course: Course, wish: Wish, entity: str) -> None:
     name = f"{chance.randrange(10**12)}.{'png' if how == 'tablet' else 'jpg'}"
     pictures = (Picture(name, "signature" if how == "tablet" else "receipt", chance.randrange(8)),)
     answers["signed/signature" if how == "tablet" else "signed/photo"] = name
-    sent = Sending(moment(received, 18, 20 + chance.randrange(30)), course.tablet, "fund_receipt", f"uuid:{new_uuid(chance)}",
-                   answers, Change("grants", entity), pictures)
+    sent = Sending(moment(received, 18, 20 + chance.randrange(30)), course.tablet, "fund_receipt",
+                   f"uuid:{new_uuid(chance)}", answers, Change("grants", entity), pictures)
     course.steps.append(sent)
     if received < course.today - dt.timedelta(days=4):
-        course.steps.append(Deed(moment(received + dt.timedelta(days=1), 10, chance.randrange(60)), "ploy", "approved", sent.instance))
+        read = moment(received + dt.timedelta(days=1), 10, chance.randrange(60))
+        course.steps.append(Deed(read, "ploy", "approved", sent.instance))
 
 
 def _edit_after_approval(course: Course, entity: str, asking: Sending, wish: Wish) -> None:
@@ -152,7 +160,8 @@ def _edit_after_approval(course: Course, entity: str, asking: Sending, wish: Wis
     answers["request/reason"] = f"{answers['request/reason']} (ราคาใหม่ตามใบเสนอราคา)"
     label = papers.request_label(course.who, amount, wish.asked)
     course.steps.append(Sending(
-        moment(course.today - dt.timedelta(days=2), 17, 41), course.tablet, "fund_request", f"uuid:{new_uuid(course.chance)}",
+        moment(course.today - dt.timedelta(days=2), 17, 41), course.tablet, "fund_request",
+        f"uuid:{new_uuid(course.chance)}",
         answers, Change("grants", entity, "create", label), (), edits=asking.instance,
     ))
 
@@ -160,11 +169,13 @@ def _edit_after_approval(course: Course, entity: str, asking: Sending, wish: Wis
 def _facts(course: Course, kind: str, asked: dt.date) -> dict[str, Any]:
     chance, who = course.chance, course.who
     language = "en" if who.folk.lang in ("en", "tl", "vi") else "th"
-    fitting = [one for one in texts.ASKED[kind] if who.sex == "female" or not {"she", "her"} & set(one[0].lower().split())]
-    reason, purpose_th, purpose_en = chance.choice(fitting)
-    way = {"scholarship": "split", "travel": "cash", "medical": "provider"}.get(kind) or chance.choice(("cash", "transfer"))
+    fit = fitting(tuple(one[0] for one in texts.ASKED[kind]), who.sex)
+    reason, purpose_th, purpose_en = chance.choice([one for one in texts.ASKED[kind] if one[0] in fit])
+    ways = {"scholarship": ("split",), "travel": ("cash",), "medical": ("provider",)}
+    way = chance.choice(ways.get(kind, ("cash", "transfer")))
     facts: dict[str, Any] = {
-        "needed_by": asked + dt.timedelta(days=14), "reason": reason, "purpose": purpose_th if language == "th" else purpose_en,
+        "needed_by": asked + dt.timedelta(days=14), "reason": reason,
+        "purpose": purpose_th if language == "th" else purpose_en,
         "way": way, "language": language,
     }
     if kind == "scholarship":

@@ -52,7 +52,8 @@ class Office:
                 self._review(tx, actor, deed)
             elif deed.what == "stage":
                 since = deed.since or deed.at.astimezone(BANGKOK).date()
-                stages.move(tx, self.store, actor, self._case(tx, deed.about), deed.text, since=since, programme=self.programme)
+                case_id = self._case(tx, deed.about)
+                stages.move(tx, self.store, actor, case_id, deed.text, since=since, programme=self.programme)
             else:
                 self._decide(tx, actor, deed, who.role)
 
@@ -79,7 +80,8 @@ class Office:
             grants.refuse(tx, self.store, actor, grant.id, reason=deed.text, row_version=grant.row_version)
         elif deed.what == "pay":
             paid_on = deed.at.astimezone(BANGKOK).date()
-            grants.mark_paid(tx, self.store, actor, grant.id, paid_on=paid_on, how=deed.text, row_version=grant.row_version)
+            grants.mark_paid(
+                tx, self.store, actor, grant.id, paid_on=paid_on, how=deed.text, row_version=grant.row_version)
         else:
             review.say(tx, self.store, actor, grant.id, deed.text)
 

@@ -67,7 +67,8 @@ def intake(sheet: Sheet, who: Survivor, back: Background, due: dt.date, what: st
     answers: dict[str, Any] = {
         **sheet.metadata(), **_who(who, back), "who/interpreter_needed": interpreter,
         "referral/referral_source": back.source, "referral/referred_on": sheet.day, "referral/province": back.province,
-        "referral/exploitation": list(back.exploitation), **_guardian(back, chance), **_consent(sheet, back, interpreter, chance),
+        "referral/exploitation": list(back.exploitation), **_guardian(back, chance),
+        **_consent(sheet, back, interpreter, chance),
         **_safety(back, due, what, chance), "identity/identity_now": "yes" if back.named else "no",
         **(_identity(who, back, chance) if back.named else {}),
         "meta/instanceName": f"{who.code} · {sheet.day}",
@@ -79,9 +80,11 @@ def visit(sheet: Sheet, who: Survivor, facts: Mapping[str, Any], chance: random.
     """A visit. `facts`: where, language, risk, risk_before, due_before, due, what, and what may be left out."""
     where, risk = facts["where"], facts["risk"]
     answers: dict[str, Any] = {
-        **sheet.metadata(), "visit/survivor": who.id, "visit/case_code": who.code, "visit/risk_before": facts["risk_before"],
+        **sheet.metadata(), "visit/survivor": who.id, "visit/case_code": who.code,
+        "visit/risk_before": facts["risk_before"],
         "visit/due_before": facts["due_before"], "visit/visit_date": sheet.day, "visit/met_where": where,
-        "visit/language": facts["language"], "visit/with_interpreter": "no" if facts["language"] in ("th", "en") else "yes",
+        "visit/language": facts["language"],
+        "visit/with_interpreter": "no" if facts["language"] in ("th", "en") else "yes",
         "care/services": facts["services"], "care/wellbeing": facts["wellbeing"], "care/risk": risk,
         "care/observed": facts["observed"], "next/next_follow_up": facts["due"], "next/next_what": facts["what"],
         "next/next_note": facts.get("note", ""), "meta/instanceName": f"{who.code} · {sheet.day}",
@@ -98,13 +101,17 @@ def visit(sheet: Sheet, who: Survivor, facts: Mapping[str, Any], chance: random.
 
 
 def request(sheet: Sheet, who: Survivor, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A fund request. `facts`: kind, amount, needed_by, reason, purpose, way, language, and school, term where it is one."""
+    """A fund request. `facts`: kind, amount, needed_by, reason, purpose, way, language; for a scholarship also school,
+    level, term, year.
+    """
     language, way = facts["language"], facts["way"]
     answers: dict[str, Any] = {
-        **sheet.metadata(), "request/survivor": who.id, "request/case_code": who.code, "request/pseudonym": who.pseudonym,
+        **sheet.metadata(), "request/survivor": who.id, "request/case_code": who.code,
+        "request/pseudonym": who.pseudonym,
         "request/requested_on": sheet.day, "request/kind": facts["kind"], "request/amount": f"{facts['amount']}.0",
         "request/needed_by": facts["needed_by"], "request/reason": facts["reason"], "payment/way": way,
-        "payment/payee_relation": facts.get("payee_relation", "self"), "other_help/has_other_help": facts.get("other", "no"),
+        "payment/payee_relation": facts.get("payee_relation", "self"),
+        "other_help/has_other_help": facts.get("other", "no"),
         "letter/language": language, "letter/purpose": facts["purpose"], "letter/delivery": "hand",
         "letter/payment_words": texts.PAYMENT[language][way], "meta/instanceName": f"{who.code} · {sheet.day}",
     }
@@ -115,7 +122,8 @@ def request(sheet: Sheet, who: Survivor, facts: Mapping[str, Any]) -> dict[str, 
     if facts["kind"] == "scholarship":
         answers |= {
             "school/school_name": facts["school"], "school/level": facts["level"], "school/term": facts["term"],
-            "school/school_year": facts["year"], "letter/term_words": texts.term(language, facts["term"], facts["year"]),
+            "school/school_year": facts["year"],
+            "letter/term_words": texts.term(language, facts["term"], facts["year"]),
         }
     for number, help_ in enumerate(facts.get("help", ()), 1):
         answers |= {f"other_help/help[{number}]/{name}": value for name, value in help_.items()}
@@ -130,8 +138,10 @@ def request_label(who: Survivor, amount: int, day: dt.date) -> str:
 def receipt(sheet: Sheet, who: Survivor, grant: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """A receipt for a grant. `facts`: amount, way, signer, sign_how."""
     answers: dict[str, Any] = {
-        **sheet.metadata(), "receipt/grant": grant, "receipt/case_code": who.code, "receipt/amount_granted": facts["amount"],
-        "receipt/received_on": sheet.day, "receipt/amount_received": f"{facts['amount']}.0", "receipt/way": facts["way"],
+        **sheet.metadata(), "receipt/grant": grant, "receipt/case_code": who.code,
+        "receipt/amount_granted": facts["amount"],
+        "receipt/received_on": sheet.day, "receipt/amount_received": f"{facts['amount']}.0",
+        "receipt/way": facts["way"],
         "signed/signer": facts["signer"], "signed/sign_how": facts["sign_how"], "signed/note": "",
         "meta/instanceName": f"{who.code} · {sheet.day}",
     }
@@ -145,9 +155,12 @@ def receipt(sheet: Sheet, who: Survivor, grant: str, facts: Mapping[str, Any]) -
 def _who(who: Survivor, back: Background) -> dict[str, Any]:
     plain = who.code.replace("-", "")
     answers: dict[str, Any] = {
-        "who/known": "", "who/fresh": who.id, "who/case_letters": plain[:8], "who/case_check": "BCDFGHJKMNPQRTVX".index(plain[8]),
-        "who/case_code": who.code, "who/new_pseudonym": who.pseudonym, "who/pseudonym": who.pseudonym, "who/sex": who.sex,
-        "who/age_band": back.age_band, "who/nationality": who.folk.nationality, "who/languages": list(who.folk.languages),
+        "who/known": "", "who/fresh": who.id, "who/case_letters": plain[:8],
+        "who/case_check": "BCDFGHJKMNPQRTVX".index(plain[8]),
+        "who/case_code": who.code, "who/new_pseudonym": who.pseudonym, "who/pseudonym": who.pseudonym,
+        "who/sex": who.sex,
+        "who/age_band": back.age_band, "who/nationality": who.folk.nationality,
+        "who/languages": list(who.folk.languages),
     }
     if back.born is None:
         answers |= {"who/birth_known": "unknown", "who/age_asked": back.age_band}
@@ -162,7 +175,8 @@ def _guardian(back: Background, chance: random.Random) -> dict[str, Any]:
     if back.guardian is None:
         return {"guardian/has_guardian": "no"}
     safe = chance.choice(("yes", "yes", "yes", "no", "unknown"))
-    answers = {"guardian/has_guardian": "yes", "guardian/guardian_relation": back.guardian, "guardian/guardian_safe": safe}
+    answers = {"guardian/has_guardian": "yes", "guardian/guardian_relation": back.guardian}
+    answers["guardian/guardian_safe"] = safe
     if safe == "yes":
         answers |= {"guardian/guardian_name": "ผู้ปกครอง ตัวอย่าง", "guardian/guardian_phone": telephone(chance)}
     return answers

@@ -1,4 +1,4 @@
-"""Pictures that nobody took: a bag on a table, a receipt, a quotation, a signature. No faces. Knows lines and colours only.
+"""Pictures that nobody took: a bag on a table, a receipt, a quotation, a signature. No faces. Knows lines and colours.
 
 Small on purpose, and always the same for the same number.
 """
@@ -33,9 +33,13 @@ def _table(chance: random.Random) -> Image.Image:
     pen = ImageDraw.Draw(picture)
     for _ in range(46):
         y = chance.randrange(_SIZE[1])
-        shade = chance.randrange(-16, 12)
-        pen.line([(0, y), (_SIZE[0], y + chance.randrange(-14, 14))], fill=tuple(one + shade for one in wood), width=chance.choice((1, 2, 4)))
+        grain = _shaded(wood, chance.randrange(-16, 12))
+        pen.line([(0, y), (_SIZE[0], y + chance.randrange(-14, 14))], fill=grain, width=chance.choice((1, 2, 4)))
     return picture.filter(ImageFilter.GaussianBlur(1.2))
+
+
+def _shaded(colour: tuple[int, ...], by: int) -> tuple[int, ...]:
+    return tuple(min(255, max(0, one + by)) for one in colour)
 
 
 def _bag(chance: random.Random) -> Image.Image:
@@ -46,13 +50,15 @@ def _bag(chance: random.Random) -> Image.Image:
     right, bottom = left + 220, top + 230
     pen.ellipse([left - 10, bottom - 24, right + 46, bottom + 24], fill=(120, 96, 70))
     for side in (left + 46, right - 96):
-        pen.arc([side, top - 76, side + 50, top + 60], 180, 360, fill=tuple(max(0, one - 30) for one in cloth), width=12)
+        pen.arc([side, top - 76, side + 50, top + 60], 180, 360, fill=_shaded(cloth, -30), width=12)
     pen.polygon([(left, top), (right, top), (right + 18, bottom), (left - 14, bottom)], fill=cloth)
-    pen.polygon([(right, top), (right + 26, top + 26), (right + 40, bottom - 12), (right + 18, bottom)], fill=tuple(max(0, one - 26) for one in cloth))
+    side_of_it = [(right, top), (right + 26, top + 26), (right + 40, bottom - 12), (right + 18, bottom)]
+    pen.polygon(side_of_it, fill=_shaded(cloth, -26))
     for _ in range(chance.randrange(2, 5)):
         # What looks out of the bag: a towel, a bottle, a packet.
         x = left + 20 + chance.randrange(150)
-        pen.rectangle([x, top - chance.randrange(18, 52), x + chance.randrange(22, 48), top + 4], fill=tuple(chance.randrange(150, 245) for _ in range(3)))
+        colour = tuple(chance.randrange(150, 245) for _ in range(3))
+        pen.rectangle([x, top - chance.randrange(18, 52), x + chance.randrange(22, 48), top + 4], fill=colour)
     pen.line([(left + 6, top + 20), (right - 4, top + 20)], fill=(217, 154, 28), width=3)
     return picture.filter(ImageFilter.GaussianBlur(0.8))
 
@@ -73,21 +79,29 @@ def _paper(chance: random.Random) -> Image.Image:
     pen.text((196, 284), f"{total:>7}", fill=(20, 20, 24))
     for _ in range(3):
         pen.arc([30, 290, 96, 340], chance.randrange(180), chance.randrange(200, 360), fill=(38, 70, 140), width=2)
-    turned = sheet.rotate(chance.uniform(-9, 9), expand=True, resample=Image.Resampling.BILINEAR, fillcolor=(190, 156, 116))
+    around = picture.getpixel((140, 40))
+    turned = sheet.rotate(chance.uniform(-9, 9), expand=True, resample=Image.Resampling.BILINEAR, fillcolor=around)
     picture.paste(turned, (120 + chance.randrange(-40, 60), 20))
     return picture.filter(ImageFilter.GaussianBlur(0.6))
 
 
 def _signature(chance: random.Random) -> Image.Image:
-    picture = Image.new("L", (420, 140), 255)
+    """A pen's way through some points, drawn twice as large as it is kept so that its edges are soft."""
+    picture = Image.new("L", (840, 280), 255)
     pen = ImageDraw.Draw(picture)
-    x, y = 30.0, 84.0
-    points = [(x, y)]
-    for _ in range(chance.randrange(11, 17)):
-        x += chance.uniform(12, 30)
-        y = 78 + chance.uniform(-46, 34)
-        points.append((x, y))
-    for start, end in zip(points, points[1:], strict=False):
-        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 12)
-        pen.line([start, middle, end], fill=20, width=3, joint="curve")
-    return picture.filter(ImageFilter.SMOOTH)
+    points = [(60.0, 170.0)]
+    for _ in range(chance.randrange(10, 15)):
+        points.append((points[-1][0] + chance.uniform(26, 62), 156 + chance.uniform(-96, 70)))
+    whole = [points[0], *points, points[-1]]
+    for at in range(len(points) - 1):
+        pen.line([_between(whole[at : at + 4], step / 12) for step in range(13)], fill=24, width=6, joint="curve")
+    return picture.resize((420, 140), Image.Resampling.LANCZOS)
+
+
+def _between(points: list[tuple[float, float]], t: float) -> tuple[float, float]:
+    """A point of the smooth curve (Catmull and Rom's) from the second to the third of four points."""
+    def along(a: float, b: float, c: float, d: float) -> float:
+        return 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t * t + (3 * b - a - 3 * c + d) * t * t * t)
+
+    first, second = (along(*(one[axis] for one in points)) for axis in (0, 1))
+    return first, second

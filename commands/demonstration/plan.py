@@ -51,7 +51,7 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What a person does on the web. `about` is an instance, a survivor's id or a grant's entity, as `what` needs it."""
+    """What a person does on the web. `about` is an instance, a survivor's id or a grant's entity, as `what` needs."""
 
     at: dt.datetime
     by: str

@@ -59,7 +59,7 @@ class Door:
         return xml
 
     def errands(self, last: tuple[Sending, bytes]) -> None:
-        """What goes on at any door: late pictures, a repetition, a file that no form names, a sending that broke off."""
+        """What goes on at any door: late pictures, a repetition, a file that no form names, one that broke off."""
         for sending, xml, pictures in self.late:
             self._post(sending.tablet, sending.form, xml, pictures, expected=(201,))
         self.late.clear()
@@ -77,8 +77,8 @@ class Door:
             said["label"] = change.label
         else:
             said |= {"update": "1", "baseVersion": max(1, self._version(change.list, change.id) - change.behind)}
-        return fill(self._form(sending.form), sending.answers, instance_id=sending.instance, deprecated_id=sending.edits,
-                    entities={"": said})
+        return fill(self._form(sending.form), sending.answers, instance_id=sending.instance,
+                    deprecated_id=sending.edits, entities={"": said})
 
     def _form(self, form_id: str) -> bytes:
         """The blank form, fetched from the door once."""

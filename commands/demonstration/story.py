@@ -53,7 +53,8 @@ def course_of(who: Survivor, seed: int, today: dt.date) -> Course:
     chance = random.Random(f"{seed}/story")  # noqa: S311
     opened = today - dt.timedelta(days=314)
     back = Background(
-        age_band="15-17", born=opened - dt.timedelta(days=15 * 365 + 120), estimated=True, province="tak", source="police",
+        age_band="15-17", born=opened - dt.timedelta(days=15 * 365 + 120), estimated=True, province="tak",
+        source="police",
         exploitation=("domestic",), risk="high", language="my", named=True, guardian="aunt_uncle",
     )
     return Course(who, "nok", "t3", chance, today, opened, "care", back, today - dt.timedelta(days=3), risk="high")
@@ -65,13 +66,17 @@ def tell(course: Course) -> list[Sending | Deed]:
     risk, due = "high", course.opened + dt.timedelta(days=4)
     for days, where, wellbeing, now, services, people, (later, what), observed in _VISITS:
         day = course.today - dt.timedelta(days=days)
-        facts = _facts(where, risk, now, due, day + dt.timedelta(days=later), what, services, wellbeing, people, observed)
+        following = day + dt.timedelta(days=later)
+        facts = _facts(where, risk, now, due, following, what, services, wellbeing, people, observed)
         sent = _visit(course, day, facts)
         course.steps.append(Deed(sent.at + dt.timedelta(hours=17), "ploy", "approved", sent.instance))
-        risk, due = now, day + dt.timedelta(days=later)
+        risk, due = now, following
     _last_visit(course, due)
     for stage, days in _STAGES:
-        course.steps.append(Deed(moment(course.opened + dt.timedelta(days=days), 15, 20), "ploy", "stage", course.who.id, stage))
+        at = moment(course.opened + dt.timedelta(days=days), 15, 20)
+        # A newcomer's first day ends after the office's: the intake has to be here.
+        at = max(at, moment(course.opened, 18, 30 + days))
+        course.steps.append(Deed(at, "ploy", "stage", course.who.id, stage))
     _money(course)
     looked = course.today - dt.timedelta(days=5)
     course.steps.append(Deed(moment(looked, 10, 41), "wan", "look", course.who.id, "court letter"))
@@ -95,7 +100,8 @@ def _intake(course: Course) -> None:
         "identity/person/title": "miss", "identity/person/given_name": given, "identity/person/family_name": family,
         "identity/person/given_name_latin": given_latin, "identity/person/family_name_latin": family_latin,
     }
-    answers = papers.intake(course.sheet(day), course.who, course.back, day + dt.timedelta(days=4), "visit", chance, more)
+    due = day + dt.timedelta(days=4)
+    answers = papers.intake(course.sheet(day), course.who, course.back, due, "visit", chance, more)
     sent = Sending(
         moment(day, 18, 5), course.tablet, "intake", f"uuid:{new_uuid(chance)}", answers,
         Change("survivors", course.who.id, "create", course.who.label, either=True), (picture,),
@@ -120,20 +126,23 @@ def _last_visit(course: Course, due_before: dt.date) -> None:
     """Approved the next morning; on the day before yesterday the worker added what she had forgotten."""
     day, due = course.today - dt.timedelta(days=12), course.final_due
     people = ("shelter_officer", "interpreter")
-    facts = _facts("shelter", "medium", "medium", due_before, due, "call", ("emotional", "witness"), 2, people, _OBSERVED)
+    did = ("emotional", "witness")
+    facts = _facts("shelter", "medium", "medium", due_before, due, "call", did, 2, people, _OBSERVED)
     sent = _visit(course, day, facts)
     answers = dict(sent.answers) | {
         "care/observed": _EDITED, "care/risk": "high", "care/wellbeing": "2",
         "care/risk_why": "The hearing is on Thursday; the driver was seen near the court.",
         "people[3]/relation": "friend", "people[3]/stayed": "no",
     }
-    edit = replace(sent, at=moment(course.today - dt.timedelta(days=2), 16, 12), instance=f"uuid:{new_uuid(course.chance)}",
-                   answers=answers, edits=sent.instance)
+    edit = replace(sent, at=moment(course.today - dt.timedelta(days=2), 16, 12),
+                   instance=f"uuid:{new_uuid(course.chance)}", answers=answers, edits=sent.instance)
     course.steps += [Deed(moment(day + dt.timedelta(days=1), 9, 30), "ploy", "approved", sent.instance), edit]
 
 
-def _facts(where: str, risk_before: str, risk: str, due_before: dt.date, due: dt.date, what: str, services: tuple[str, ...],
-           wellbeing: int, people: tuple[str, ...], observed: str) -> dict[str, Any]:
+def _facts(
+    where: str, risk_before: str, risk: str, due_before: dt.date, due: dt.date, what: str, services: tuple[str, ...],
+    wellbeing: int, people: tuple[str, ...], observed: str,
+) -> dict[str, Any]:
     return {
         "where": where, "language": "my" if "interpreter" in people else "th", "risk": risk, "risk_before": risk_before,
         "due_before": due_before, "due": due, "what": what, "services": list(services), "wellbeing": str(wellbeing),
@@ -146,16 +155,19 @@ def _money(course: Course) -> None:
         return course.today - dt.timedelta(days=days)
 
     clothes = {
-        "needed_by": ago(238), "reason": "Came with nothing but the clothes she wore.", "purpose": "เสื้อผ้าและของใช้ประจำวัน",
+        "needed_by": ago(238), "reason": "Came with nothing but the clothes she wore.",
+        "purpose": "เสื้อผ้าและของใช้ประจำวัน",
         "way": "cash", "language": "th",
     }
     follow(course, on_weekdays(Wish("cash", 3500, clothes, ago(252), ago(250), ago(247), ago(246))))
-    follow(course, on_weekdays(Wish("scholarship", 12000, _term("1", ago(200)), ago(200), ago(197), ago(194), ago(188))))
+    first = Wish("scholarship", 12000, _term("1", ago(200)), ago(200), ago(197), ago(194), ago(188))
+    follow(course, on_weekdays(first))
     journey = {
         "needed_by": ago(100), "reason": "Wants to look for her brother herself.", "purpose": "ค่าเดินทาง", "way": "cash",
         "language": "th",
     }
-    refused = "Too early: the tracing team is looking for him, and the road is not safe for her. Ask again after the hearing."
+    refused = ("Too early: the tracing team is looking for him, and the road is not safe for her. "
+               "Ask again after the hearing.")
     follow(course, on_weekdays(Wish("travel", 9500, journey, ago(118), ago(114), refused=refused)))
     follow(course, on_weekdays(Wish("scholarship", 12000, _term("2", ago(4)), ago(4))))
 

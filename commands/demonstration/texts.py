@@ -66,11 +66,15 @@ NEXT_NOTES = (
 )
 RISK_WHY = (
     "ผู้ต้องสงสัยได้ประกันตัวและรู้ที่อยู่ของครอบครัว", "มีคนโทรหาน้องสาวถามว่าอยู่ที่ไหน",
-    "The recruiter lives in the same street as her family.", "Debt still claimed from the parents; two visits this month.",
+    "The recruiter lives in the same street as her family.",
+    "Debt still claimed from the parents; two visits this month.",
 )
 WITHHOLD = ("ที่พักและชื่อโรงเรียน", "Where she lives and where she goes to school", "เบอร์โทรของญาติ")
 SAFE_WHO = ("เจ้าตัวเท่านั้น", "แม่หรือเจ้าตัว", "Her aunt only", "ครูที่ปรึกษา", "The shelter's duty officer")
-SAFE_SAY = ("จากร้านตัดเสื้อ", "ครูแนนจากชั้นเรียนเย็บผ้า", "“Fon from the sewing class”", "From the language school", "เพื่อนจากที่ทำงานเก่า")
+SAFE_SAY = (
+    "จากร้านตัดเสื้อ", "ครูแนนจากชั้นเรียนเย็บผ้า", "“Fon from the sewing class”", "From the language school",
+    "เพื่อนจากที่ทำงานเก่า",
+)
 SAFE_NEVER = (
     "ห้ามฝากข้อความ", "ห้ามโทรตอนกลางคืน", "Never leave a message. Never send post with a logo.",
     "Never call when the father is at home.", "ห้ามบอกว่าโทรจากมูลนิธิ",
@@ -80,11 +84,16 @@ HAS_ISSUES = (
     "The risk went down, but the note says a stranger asked for her. Check and send again.",
     "รูปใบเสร็จอ่านไม่ออก ถ่ายใหม่ได้ไหม",
 )
-REJECTED = ("ส่งซ้ำกับการเยี่ยมวันก่อน", "Filled in for the wrong person; the right visit came an hour later.", "เป็นการทดลองส่ง")
+REJECTED = (
+    "ส่งซ้ำกับการเยี่ยมวันก่อน", "Filled in for the wrong person; the right visit came an hour later.", "เป็นการทดลองส่ง",
+)
 REMARKS = (
     "ขอบคุณ ละเอียดดีมาก", "เห็นด้วย นัดล่ามไว้ให้แล้ว", "Good. I told Wan about the hearing date.",
     "Thank you. Please ring her on Saturday as she asked.", "ฝากถามเรื่องค่ารถครั้งหน้า",
 )
+RECOMMENDED = {
+    "scholarship": "Recommended: checked with the school and the family.", "other": "เห็นควรอนุมัติ เอกสารครบ",
+}
 REFUSED = (
     "ได้รับความช่วยเหลือเรื่องเดียวกันจากหน่วยงานรัฐแล้วเดือนนี้",
     "The embassy pays this journey. Ask again if it does not, and we decide the same day.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from dataclasses import dataclass, field
+from typing import Any
 
 from commands.demonstration import papers, texts
 from commands.demonstration.papers import Background, Sheet
@@ -39,26 +40,32 @@ _HIGH = frozenset({0, 1, 12, 17, 26})
 _MEDIUM = frozenset({2, 3, 5, 7, 11, 14, 19, 22, 24, 28, 31, 34, 36, 37})
 _PLACES = {
     "report": ("shelter", "office"), "screening": ("shelter", "office"), "reflection": ("shelter",),
-    "identification": ("shelter", "hospital", "office"), "care": ("shelter", "shelter", "home", "school", "phone", "hospital"),
+    "identification": ("shelter", "hospital", "office"),
+    "care": ("shelter", "shelter", "home", "school", "phone", "hospital"),
     "legal": ("shelter", "court", "office", "phone"), "return": ("phone", "home", "office"),
     "reintegration": ("home", "home", "phone", "school", "work"), "closure": ("home", "phone"),
 }
 _SERVICES = {
-    "shelter": ("emotional", "safety_plan", "goods"), "home": ("family", "safety_plan", "goods"), "school": ("schooling",),
+    "shelter": ("emotional", "safety_plan", "goods"), "home": ("family", "safety_plan", "goods"),
+    "school": ("schooling",),
     "work": ("training",), "office": ("papers", "legal"), "court": ("witness", "legal"), "hospital": ("health",),
     "phone": ("emotional",),
 }
 _WHAT = {
     "report": ("visit", "health"), "screening": ("visit", "papers"), "reflection": ("visit", "counselling"),
-    "identification": ("papers", "visit"), "care": ("visit", "counselling", "school", "health"), "legal": ("court", "visit"),
+    "identification": ("papers", "visit"), "care": ("visit", "counselling", "school", "health"),
+    "legal": ("court", "visit"),
     "return": ("papers", "call"), "reintegration": ("visit", "call", "school", "money"), "closure": ("call",),
 }
 _PROVINCES = {
     "th": ("chiang_rai", "bangkok", "khon_kaen", "chon_buri"), "my": ("tak", "samut_sakhon", "chiang_mai", "ranong"),
     "km": ("sa_kaeo", "trat", "surin", "rayong"), "lo": ("nong_khai", "mukdahan", "ubon_ratchathani"),
 }
-_EXPLOITATION = {"child": ("begging", "online_sexual", "domestic"), "female": ("sexual", "domestic", "labour", "marriage"),
-                 "male": ("fishing", "labour", "scam")}
+_EXPLOITATION = {
+    "child": ("begging", "online_sexual", "domestic"), "female": ("sexual", "domestic", "labour", "marriage"),
+    "male": ("fishing", "labour", "scam"),
+}
+_YEARS = {"female": (13, 15, 16, 16, 19, 22, 24, 27, 29, 33, 38), "male": (14, 17, 20, 23, 26, 31, 36, 44)}
 
 
 @dataclass
@@ -100,8 +107,8 @@ class Course:
         return Sheet(day, self.chance.randrange(8, 16), self.chance.randrange(60), self.device)
 
     def arrival(self, day: dt.date) -> dt.datetime:
-        """When the tablet found a network: the same evening, or the next morning."""
-        if self.chance.random() < 0.75:
+        """When the tablet found a network: the same evening, or the next morning, as those of yesterday did."""
+        if self.chance.random() < 0.75 and day + DAY < self.today:
             return moment(day, self.chance.randrange(17, 20), self.chance.randrange(60))
         return moment(day + DAY, self.chance.randrange(7, 10), self.chance.randrange(60))
 
@@ -117,7 +124,8 @@ def course_of(who: Survivor, seed: int, today: dt.date) -> Course:
     tablet = {"nok": "t3", "mali": "t5"}.get(worker) or chance.choice(("t1", "t1", "t2"))
     risk = "high" if place in _HIGH else "medium" if place in _MEDIUM else "low"
     back = _background(who, chance, opened, risk)
-    return Course(who, worker, tablet, chance, today, opened, stage, back, today + dt.timedelta(days=_DUE[place]), risk=back.risk)
+    due = today + dt.timedelta(days=_DUE[place])
+    return Course(who, worker, tablet, chance, today, opened, stage, back, due, risk=back.risk)
 
 
 def live(course: Course) -> list[Sending | Deed]:
@@ -141,28 +149,28 @@ def fitting(sentences: tuple[str, ...], sex: str) -> list[str]:
 
 
 def _background(who: Survivor, chance: random.Random, opened: dt.date, risk: str) -> Background:
-    years = chance.choice((13, 15, 16, 16, 19, 22, 24, 27, 29, 33, 38) if who.sex == "female" else (14, 17, 20, 23, 26, 31, 36, 44))
+    years = chance.choice(_YEARS[who.sex])
     born = opened - dt.timedelta(days=years * 365 + chance.randrange(60, 300))
     band = papers.age_band(born, opened)
     child = years < 18
     kind = _EXPLOITATION["child" if child else who.sex]
-    guardian = chance.choice(("mother", "aunt_uncle", "grandparent", "sibling")) if child and chance.random() < 0.7 else None
+    relatives = ("mother", "aunt_uncle", "grandparent", "sibling")
+    guardian = chance.choice(relatives) if child and chance.random() < 0.7 else None
     return Background(
         age_band=band, born=None if chance.random() < 0.15 else born, estimated=chance.random() < 0.4,
         province=chance.choice(_PROVINCES.get(who.folk.lang, ("bangkok", "chon_buri", "phuket"))),
         source=chance.choice(("police", "social_office", "shelter", "ngo", "hotline", "embassy", "family", "hospital")),
-        exploitation=tuple(sorted(chance.sample(kind, chance.choice((1, 1, 2))))), risk=risk, language=who.folk.languages[0],
+        exploitation=tuple(sorted(chance.sample(kind, chance.choice((1, 1, 2))))), risk=risk,
+        language=who.folk.languages[0],
         named=True if years > 13 and who.number % 4 else chance.random() < 0.5, guardian=guardian,
     )
 
 
 def _intake(course: Course) -> None:
     who, chance, day = course.who, course.chance, course.opened
-    first = min(day + dt.timedelta(days=chance.randint(2, 6)), course.final_due)
     # Nothing can be due before the day of the intake.
-    course.due = max(first, day)
-    if (course.today - day).days < 6:
-        course.due = max(course.final_due, day)
+    first = min(day + dt.timedelta(days=chance.randint(2, 6)), course.final_due)
+    course.due = max(course.final_due if (course.today - day).days < 6 else first, day)
     what = chance.choice(_WHAT["report"])
     pictures: tuple[Picture, ...] = ()
     answers = papers.intake(course.sheet(day), who, course.back, course.due, what, chance)
@@ -177,7 +185,7 @@ def _intake(course: Course) -> None:
 
 def _visit_days(course: Course) -> list[dt.date]:
     """The days of the visits; after the last one the next is due when `final_due` says."""
-    chance, day, days = course.chance, course.opened, []
+    chance, day, days = course.chance, course.opened, list[dt.date]()
     last = min(course.today - DAY, course.final_due - DAY)
     if course.stage == "closure":
         last -= dt.timedelta(days=chance.randint(4, 20))
@@ -201,17 +209,20 @@ def _visit(course: Course, day: dt.date) -> None:
     if course.back.risk != "high" and chance.random() < 0.08:
         course.risk = chance.choice(("low", "medium"))
     course.due = day + dt.timedelta(days=chance.randint(7, 30))
-    facts = {
+    services = _services(where, chance)
+    facts: dict[str, Any] = {
         "where": where, "language": course.back.language if course.worker != "mali" else "th", "risk": course.risk,
-        "risk_before": risk_before, "due_before": due_before, "due": course.due, "what": chance.choice([one for one in _WHAT[stage] if _possible(one, course)]),
-        "services": _services(where, chance), "wellbeing": chance.choice("1223334" if course.risk == "high" else "22333444"),
+        "risk_before": risk_before, "due_before": due_before, "due": course.due,
+        "what": chance.choice([one for one in _WHAT[stage] if _possible(one, course)]),
+        "services": services,
+        "wellbeing": chance.choice("1223334" if course.risk == "high" else "22333444"),
         "observed": chance.choice(fitting(texts.OBSERVED[where], who.sex)),
         "note": chance.choice(fitting(texts.NEXT_NOTES, who.sex)) if chance.random() < 0.3 else "",
         "people": _people(where, course),
     }
     answers = papers.visit(course.sheet(day), who, facts, chance)
     pictures: tuple[Picture, ...] = ()
-    if "goods" in facts["services"]:
+    if "goods" in services:
         pictures = (Picture(f"{chance.randrange(10**12)}.jpg", "bag", chance.randrange(10)),)
         answers["proof/brought"] = pictures[0].name
     course.steps.append(Sending(course.arrival(day), course.tablet, "visit", f"uuid:{new_uuid(chance)}", answers,
