@@ -14,8 +14,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from cases import grant_rows, letters
+from cases.grant_problems import (
+    GrantAmountUnreadable,
+    GrantAskedTwice,
+    GrantLeft,
+    GrantReceiptDiffers,
+    GrantReceiptNotApproved,
+    GrantReceiptUnreadable,
+    GrantUnknown,
+)
 from cases.grant_requests import Request, content_of, request_of
 from cases.grant_rules import APPROVED, after_edit, number_of, satang_of
+from namjai.problems import Problem
 from odk.programme import GrantRule, ListRule, Programme
 from store.actor import Actor
 from store.keys import new_id
@@ -41,21 +51,31 @@ class _Context:
     def list(self) -> ListRule:
         return self.programme.lists[self.rule.list]
 
-    def fail(self, problem: str, **facts: str) -> None:
+    def fail(self, problem: type[Problem], **facts: str) -> None:
         """Note what could not be followed; the submission itself is kept."""
         self.tx.execute(
             rule_failure.insert().values(
                 project_id=self.project, id=new_id(), rule="grant", submission_id=self.changes.submission_id,
-                problem=problem, facts=facts, at=dt.datetime.now(dt.UTC),
+                problem=problem.code, facts=facts, at=dt.datetime.now(dt.UTC),
             )
         )
 
 
 def apply_changes(tx: sa.Connection, store: Store, actor: Actor, changes: Changes, programme: Programme) -> None:
-    """Follow a current delivery: make, refresh, suspend or receipt the grants that it touches."""
-    if programme.grants is None or not changes.current or programme.grants.list not in programme.lists:
+    """Follow a delivery: make, refresh, suspend or receipt the grants that it touches.
+
+    Of a delivery whose answers are not the current ones only an original matters that joined a chain of edits: then the
+    submission may say something else than what was approved.
+    """
+    if programme.grants is None or programme.grants.list not in programme.lists:
         return
     at = _Context(tx, store, actor.everywhere(), changes, programme, programme.grants)
+    if not changes.current:
+        if changes.outcome is Outcome.ORIGINAL and changes.xml_form_id == at.rule.form:
+            _recheck(at)
+        return
+    if changes.outcome is Outcome.EDITED:
+        _settle(at)
     touched = [one for one in changes.entities if one.list == at.rule.list]
     for one in touched:
         _follow(at, one)
@@ -65,6 +85,18 @@ def apply_changes(tx: sa.Connection, store: Store, actor: Actor, changes: Change
         _hand_over(at)
 
 
+def _settle(at: _Context) -> None:
+    """An edit is judged anew: what its earlier version could not be followed in no longer waits for anybody."""
+    at.tx.execute(
+        rule_failure.update()
+        .where(
+            rule_failure.c.project_id == at.project, rule_failure.c.settled_at.is_(None),
+            rule_failure.c.rule == "grant", rule_failure.c.submission_id == at.changes.submission_id,
+        )
+        .values(settled_at=dt.datetime.now(dt.UTC))
+    )
+
+
 def _follow(at: _Context, one: EntityChange) -> None:
     form = at.changes.xml_form_id
     grant = grant_rows.by_entity(at.tx, at.project, one.list, one.uuid)
@@ -72,10 +104,10 @@ def _follow(at: _Context, one: EntityChange) -> None:
         if form == at.rule.form:
             _ask(at, one)
         elif form == at.rule.receipt_form:
-            at.fail("grant-unknown", grant=str(one.uuid))
+            at.fail(GrantUnknown, grant=str(one.uuid))
         return
     if form == at.rule.form and grant.submission_id != at.changes.submission_id:
-        at.fail("grant-asked-twice", number=grant.number)
+        at.fail(GrantAskedTwice, number=grant.number)
         return
     grant = _refresh(at, grant, one)
     if form == at.rule.receipt_form:
@@ -86,7 +118,7 @@ def _ask(at: _Context, one: EntityChange) -> None:
     request = request_of(at.tx, at.store, at.project, at.changes.submission_id)
     amount = satang_of(one.data.get(at.list.amount))
     if request is None or amount is None:
-        at.fail("grant-amount", property=at.list.amount)
+        at.fail(GrantAmountUnreadable, property=at.list.amount)
         return
     owner = grant_rows.case_of(at.tx, at.project, one.case_id)
     received = at.tx.scalar(
@@ -117,7 +149,7 @@ def _refresh(at: _Context, grant: sa.Row, one: EntityChange) -> sa.Row:
         return grant
     amount = satang_of(one.data.get(at.list.amount))
     if amount is None:
-        at.fail("grant-amount", property=at.list.amount, number=grant.number)
+        at.fail(GrantAmountUnreadable, property=at.list.amount, number=grant.number)
     owner = grant_rows.case_of(at.tx, at.project, one.case_id)
     return _changed(
         at, grant, content=content, amount=amount or grant.amount, kind=_text(one.data.get(at.list.kind)),
@@ -142,11 +174,11 @@ def _receive(at: _Context, grant: sa.Row, one: EntityChange) -> None:
     received_on = _day(one.data.get(at.rule.receipt_date))
     amount = satang_of(one.data.get(at.rule.receipt_amount))
     if received_on is None or amount is None:
-        at.fail("grant-receipt-unreadable", number=grant.number)
+        at.fail(GrantReceiptUnreadable, number=grant.number)
         return
     known = {"received_on": received_on, "received_amount": amount}
     if grant.state not in APPROVED:
-        at.fail("grant-receipt-not-approved", number=grant.number, state=grant.state)
+        at.fail(GrantReceiptNotApproved, number=grant.number, state=grant.state)
         if grant.state == "suspended":
             # It was approved when the money left: the receipt counts as soon as somebody approves again.
             grant_rows.change(at.tx, at.project, grant, **known)
@@ -155,7 +187,7 @@ def _receive(at: _Context, grant: sa.Row, one: EntityChange) -> None:
         return
     now = grant_rows.change(at.tx, at.project, grant, state="receipted", **known)
     if amount != grant.amount:
-        at.fail("grant-receipt-differs", number=grant.number)
+        at.fail(GrantReceiptDiffers, number=grant.number)
     said = {"received_on": received_on.isoformat(), "received_amount": amount}
     grant_rows.note(at.tx, at.store, at.actor, "grant.receipted", now, said)
     grant_rows.publish(at.tx, at.programme, at.project, now, user_id=None)
@@ -163,15 +195,35 @@ def _receive(at: _Context, grant: sa.Row, one: EntityChange) -> None:
 
 def _let_go(at: _Context, named: set[UUID]) -> None:
     """An edit of a request that names another grant no longer asks for the first: nobody may approve or pay that."""
-    left = sa.select(grants).where(
-        grants.c.project_id == at.project, grants.c.submission_id == at.changes.submission_id,
-        grants.c.entity.not_in(named),
+    for grant in _asked_by(at):
+        if grant.entity not in named:
+            at.fail(GrantLeft, number=grant.number)
+            if bytes(grant.content) != _nothing(at, grant):
+                _changed(at, grant, content=_nothing(at, grant))
+
+
+def _recheck(at: _Context) -> None:
+    """Two halves of a chain of edits became one: an approval of what is no longer asked is taken back."""
+    for grant in _asked_by(at):
+        request = request_of(at.tx, at.store, at.project, grant.submission_id)
+        data = grant_rows.entity_data(at.tx, at.project, grant)
+        amount, kind = (_text(data.get(name)) for name in (at.list.amount, at.list.kind))
+        content = content_of(at.store, at.project, grant.entity, amount, kind, request) if request else b""
+        if grant.state in APPROVED and content != bytes(grant.content):
+            _changed(at, grant, content=_nothing(at, grant))
+
+
+def _asked_by(at: _Context) -> list[sa.Row]:
+    """The grants that the delivery's submission asks for, locked."""
+    query = sa.select(grants).where(
+        grants.c.project_id == at.project, grants.c.submission_id == at.changes.submission_id
     )
-    for grant in at.tx.execute(left.with_for_update()).all():
-        nothing = at.store.keyring.hash("digest", "grant", str(at.project), str(grant.entity), "asked no more")
-        if bytes(grant.content) != nothing:
-            at.fail("grant-left", number=grant.number)
-            _changed(at, grant, content=nothing)
+    return list(at.tx.execute(query.order_by(grants.c.id).with_for_update()))
+
+
+def _nothing(at: _Context, grant: sa.Row) -> bytes:
+    """The content of a grant that nobody asks for any more: no request says this, so nobody can approve it."""
+    return at.store.keyring.hash("digest", "grant", str(at.project), str(grant.entity), "asked no more")
 
 
 def _hand_over(at: _Context) -> None:

@@ -146,3 +146,70 @@ class LetterChanged(Problem):
     code, http_status = "letter-changed", 500
     en = "What is stored of letter {number} is not what was issued. It is not shown; tell your administrator."
     th = "ข้อมูลที่เก็บของหนังสือ {number} ไม่ตรงกับฉบับที่ออก จึงไม่แสดง แจ้งผู้ดูแลระบบ"
+
+
+# What a delivery brought that could not be followed. None of these is raised: the submission is kept, and the sentence
+# stands on its page and in the inbox until somebody has seen to it.
+
+
+class GrantAmountUnreadable(Problem):
+    code, http_status = "grant-amount", 422
+    en = (
+        "The amount asked for is no sum of money, so no grant was made of it or changed. Have the request corrected on "
+        "the tablet and sent again."
+    )
+    th = "จำนวนเงินที่ขอไม่ใช่จำนวนเงิน จึงไม่ได้สร้างหรือแก้รายการเงินช่วยเหลือ ให้แก้คำขอในแท็บเล็ตแล้วส่งใหม่"
+
+
+class GrantUnknown(Problem):
+    code, http_status = "grant-unknown", 404
+    en = (
+        "This receipt is for a grant that nobody has asked for here. It is kept; find the request, which may still "
+        "be on a tablet."
+    )
+    th = "ใบรับเงินนี้เป็นของคำขอที่ยังไม่มีในระบบ เก็บไว้แล้ว โปรดหาคำขอซึ่งอาจยังอยู่ในแท็บเล็ต"
+
+
+class GrantAskedTwice(Problem):
+    code, http_status = "grant-asked-twice", 409
+    en = (
+        "Another submission has asked for grant {number} already, so this one changed nothing. Ask the sender "
+        "for a new request."
+    )
+    th = "มีคำขอ {number} จากข้อมูลอีกชุดอยู่แล้ว ชุดนี้จึงไม่เปลี่ยนอะไร ให้ผู้ส่งทำคำขอใหม่"
+
+
+class GrantLeft(Problem):
+    code, http_status = "grant-left", 409
+    en = (
+        "This edit asks for another grant and no longer for {number}, which can be neither approved nor paid. "
+        "Refuse it, or have it asked for anew."
+    )
+    th = "ฉบับแก้ไขนี้ขอรายการอื่น ไม่ได้ขอ {number} แล้ว จึงอนุมัติหรือจ่ายไม่ได้ ให้ไม่อนุมัติ หรือยื่นใหม่"
+
+
+class GrantReceiptUnreadable(Problem):
+    code, http_status = "grant-receipt-unreadable", 422
+    en = (
+        "The receipt of grant {number} has no day or no sum that can be read. Have it corrected on the tablet "
+        "and sent again."
+    )
+    th = "ใบรับเงินของ {number} ไม่มีวันที่หรือจำนวนเงินที่อ่านได้ ให้แก้ในแท็บเล็ตแล้วส่งใหม่"
+
+
+class GrantReceiptNotApproved(Problem):
+    code, http_status = "grant-receipt-not-approved", 409
+    en = (
+        "A receipt came for grant {number}, which was not approved at that time. It is kept; find out whether "
+        "money was paid."
+    )
+    th = "มีใบรับเงินของ {number} ซึ่งขณะนั้นยังไม่ได้อนุมัติ เก็บไว้แล้ว โปรดตรวจสอบว่ามีการจ่ายเงินหรือไม่"
+
+
+class GrantReceiptDiffers(Problem):
+    code, http_status = "grant-receipt-differs", 409
+    en = (
+        "The sum on the receipt of grant {number} is not the sum that was approved. Find out why; both stand on "
+        "the grant."
+    )
+    th = "จำนวนเงินในใบรับเงินของ {number} ไม่ตรงกับที่อนุมัติ โปรดตรวจสอบ ทั้งสองจำนวนอยู่ในหน้ารายการเงิน"

@@ -26,7 +26,8 @@ from cases.grant_problems import (
     GrantRequestRejected,
 )
 from cases.grant_rules import after_edit, baht_of, number_of, revision_of, satang_of, seen_in
-from namjai.problems import ChangedMeanwhile, Forbidden, InputInvalid, NotFound, Problem
+from cases.projects import programme_of
+from namjai.problems import ChangedMeanwhile, Forbidden, InputInvalid, NotFound, Problem, catalogue
 from odk.schema import Privacy
 from store import tables
 from store.actor import Actor
@@ -86,6 +87,22 @@ def test_an_amount_that_is_none_is_kept_and_noted_and_makes_no_grant(desk: Desk,
     assert desk.request(worker, amount=amount) is None
     assert desk.failures() == ["grant-amount"]
     assert desk.row(desk.request(worker)).number.endswith("-0001"), "no number was used"
+
+
+def test_a_corrected_amount_makes_the_grant_and_settles_the_failure(desk: Desk, worker: Actor) -> None:
+    desk.request(worker, amount="many")
+    desk.edit(worker, amount="900")
+    assert desk.failures() == []
+    with desk.store.database.begin(desk.home) as tx:
+        assert tx.scalars(sa.select(tables.grants.c.amount)).all() == [90000]
+
+
+def test_what_cannot_be_followed_is_told_in_sentences(desk: Desk, worker: Actor) -> None:
+    desk.request(worker, amount="many")
+    with desk.store.database.begin(desk.home) as tx:
+        row = tx.execute(sa.select(tables.rule_failure)).one()
+    told = catalogue()[row.problem](**row.facts)
+    assert "many" not in str(row.facts) and told.text("en").startswith("The amount asked for is no sum")
 
 
 def test_a_second_form_that_asks_for_the_same_grant_changes_nothing(desk: Desk, worker: Actor, coordinator: Actor) -> None:
@@ -385,6 +402,28 @@ def test_an_edit_that_names_another_grant_lets_go_of_the_first(desk: Desk, worke
     assert desk.row(grant).state == "suspended" and "grant-left" in desk.failures()
     with pytest.raises(GrantOutOfDate):
         desk.approve(grant, coordinator)
+
+
+def test_an_edit_that_joins_its_original_late_takes_the_approval_back(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    grant = desk.request(worker)
+    first = desk.last
+    between, last = f"uuid:{uuid.uuid4()}", f"uuid:{uuid.uuid4()}"
+    entity_id, answers = desk.sent[first]
+    entity = f'<entities:entity dataset="grants" id="{entity_id}" create="1"><entities:label>a grant</entities:label></entities:entity>'
+    desk.take("fund_request", answers | {"request/amount": "4900"}, entity, by=worker, instance_id=last, deprecated=between)
+    desk.approve(grant, coordinator)
+    changes = desk.take("fund_request", answers | {"request/amount": "4800"}, entity, by=worker, instance_id=between, deprecated=first)
+    assert not changes.current
+    with pytest.raises((GrantOutOfDate, GrantNotApproved)):
+        desk.pay(grant, coordinator)
+    with desk.store.database.begin(desk.home) as tx:
+        grants.apply_changes(tx, desk.store, desk.home, changes, programme_of(tx, desk.project))
+    assert desk.row(grant).state == "suspended" and [one.state for one in desk.letters(grant)] == ["void"]
+    with pytest.raises(GrantOutOfDate):
+        desk.approve(grant, coordinator)
+    desk.take("fund_request", answers | {"request/amount": "4700"}, entity, by=worker, instance_id=f"uuid:{uuid.uuid4()}", deprecated=last)
+    desk.approve(grant, coordinator)
+    assert desk.row(grant).amount == 470000
 
 
 # Paying and receiving
