@@ -10,7 +10,6 @@ from commands.demonstration import money, story, year
 from commands.demonstration.people import survivors
 from commands.demonstration.plan import Deed, Plan, Sending
 
-
 _COMES: tuple[Literal["later", "never"], ...] = ("later", "never", "later")
 
 

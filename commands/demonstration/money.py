@@ -121,8 +121,7 @@ def follow(course: Course, wish: Wish, tablet: str | None = None) -> tuple[str, 
 def _decide(course: Course, wish: Wish, entity: str, asking: Sending) -> None:
     chance, decided = course.chance, wish.decided
     assert decided is not None
-    if decided < course.today - dt.timedelta(days=2):
-        course.steps.append(Deed(moment(decided, 9, chance.randrange(60)), "ploy", "approved", asking.instance))
+    course.steps.append(Deed(moment(decided, 9, chance.randrange(60)), "ploy", "approved", asking.instance))
     by = "ploy" if wish.amount <= _COORDINATOR else "krit"
     at = moment(decided, 11, chance.randrange(60))
     if wish.refused:

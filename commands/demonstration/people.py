@@ -16,7 +16,8 @@ _LETTERS = "BCDFGHJKMNPQRTVX"
 class Folk:
     """A people of the demonstration: what its survivors speak, where they come from, how a sample of a name looks.
 
-    `lang` is the language tag of its script. A name is (given, family, given in Latin, family in Latin).
+    `lang` is the language tag of its script. A name is (given, family, given in Latin, family in Latin); `men` have
+    their own where the language tells them apart.
     """
 
     lang: str
@@ -25,6 +26,7 @@ class Folk:
     names: tuple[tuple[str, str, str, str], ...]
     country: str
     id_kind: str
+    men: tuple[tuple[str, str, str, str], ...] = ()
 
 
 THAI = Folk("th", "thai", ("th",), (
@@ -33,7 +35,7 @@ THAI = Folk("th", "thai", ("th",), (
 ), "ไทย", "thai_id")
 BURMESE = Folk("my", "myanmar", ("my", "th"), (
     ("မနမူနာ", "", "Ma Namuna", ""), ("မစမ်းသပ်", "", "Ma Santhat", ""), ("မဥပမာ", "", "Ma Upama", ""),
-), "Myanmar", "pink_card")
+), "Myanmar", "pink_card", (("မောင်နမူနာ", "", "Maung Namuna", ""), ("မောင်ဥပမာ", "", "Maung Upama", "")))
 KHMER = Folk("km", "cambodian", ("km",), (
     ("គំរូ", "ឧទាហរណ៍", "Kumru", "Uteahor"), ("សាកល្បង", "គំរូ", "Saklbang", "Kumru"),
 ), "Cambodia", "passport")
@@ -41,7 +43,7 @@ LAO = Folk("lo", "lao", ("lo", "th"), (
     ("ຕົວຢ່າງ", "ສົມມຸດ", "Touayang", "Sommout"), ("ທົດລອງ", "ຕົວຢ່າງ", "Thotlong", "Touayang"),
 ), "Lao PDR", "passport")
 VIETNAMESE = Folk("vi", "vietnamese", ("vi", "en"), (("Thị Mẫu", "Ví", "Thi Mau", "Vi"), ("Thử", "Mẫu", "Thu", "Mau")),
-                  "Viet Nam", "passport")
+                  "Viet Nam", "passport", (("Văn Mẫu", "Ví", "Van Mau", "Vi"), ("Thử", "Mẫu", "Thu", "Mau")))
 PHILIPPINE = Folk("tl", "philippine", ("en",), (("Halimbawa", "Sample", "Halimbawa", "Sample"),), "Philippines",
                   "passport")
 UGANDAN = Folk("en", "other", ("en",), (("Sample", "Example", "Sample", "Example"),), "Uganda", "passport")
@@ -104,7 +106,8 @@ def survivors(count: int, chance: random.Random) -> tuple[Survivor, ...]:
         while code in codes:
             code = case_code(chance)
         codes.add(code)
-        made.append(Survivor(number, new_uuid(chance), code, own, latin, sex, folk, chance.choice(folk.names)))
+        names = folk.men or folk.names if sex == "male" else folk.names
+        made.append(Survivor(number, new_uuid(chance), code, own, latin, sex, folk, chance.choice(names)))
     return tuple(made)
 
 

@@ -44,8 +44,8 @@ _VISITS: tuple[tuple[int, str, int, str, tuple[str, ...], tuple[str, ...], tuple
     (29, "school", 3, "medium", ("schooling",), ("teacher",), (18, "visit"),
      "ได้ที่สองของห้องในวิชาคณิตศาสตร์ ครูอยากให้เรียนต่อเทอมหน้า"),
 )
-_OBSERVED = "Anxious about Thursday. Sleeps better."
-_EDITED = "Anxious about Thursday. Wants Mali to sit behind her in court. Sleeps better."
+_OBSERVED = "Anxious about the hearing. Sleeps better."
+_EDITED = "Anxious about the hearing. Wants Mali to sit behind her in court. Sleeps better."
 
 
 def course_of(who: Survivor, seed: int, today: dt.date) -> Course:
@@ -131,12 +131,16 @@ def _last_visit(course: Course, due_before: dt.date) -> None:
     sent = _visit(course, day, facts)
     answers = dict(sent.answers) | {
         "care/observed": _EDITED, "care/risk": "high", "care/wellbeing": "2",
-        "care/risk_why": "The hearing is on Thursday; the driver was seen near the court.",
+        "care/risk_why": "The driver was seen near the court.",
         "people[3]/relation": "friend", "people[3]/stayed": "no",
     }
     edit = replace(sent, at=moment(course.today - dt.timedelta(days=2), 16, 12),
                    instance=f"uuid:{new_uuid(course.chance)}", answers=answers, edits=sent.instance)
-    course.steps += [Deed(moment(day + dt.timedelta(days=1), 9, 30), "ploy", "approved", sent.instance), edit]
+    read = moment(day + dt.timedelta(days=1), 9, 30)
+    course.steps += [
+        Deed(read, "ploy", "approved", sent.instance), edit,
+        Deed(read + dt.timedelta(minutes=3), "ploy", "comment", sent.instance, "ขอบคุณ ฝากถามว่าอยากให้ใครไปศาลด้วย"),
+    ]
 
 
 def _facts(
@@ -169,7 +173,10 @@ def _money(course: Course) -> None:
     refused = ("Too early: the tracing team is looking for him, and the road is not safe for her. "
                "Ask again after the hearing.")
     follow(course, on_weekdays(Wish("travel", 9500, journey, ago(118), ago(114), refused=refused)))
-    follow(course, on_weekdays(Wish("scholarship", 12000, _term("2", ago(4)), ago(4))))
+    second = on_weekdays(Wish("scholarship", 12000, _term("2", ago(4)), ago(4)))
+    waiting, asking = follow(course, second)
+    remark = "Recommended. The school keeps her place until the end of the month; the aunt cannot pay."
+    course.steps.append(Deed(max(moment(ago(1), 9, 52), asking.at), "ploy", "remark", waiting, remark))
 
 
 def _term(which: str, asked: dt.date) -> dict[str, Any]:
