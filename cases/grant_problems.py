@@ -1,7 +1,18 @@
 """What a person is told when a grant or its letter cannot go on. All of it fails closed: nothing was changed."""
 from __future__ import annotations
 
+from collections import defaultdict
+
+from namjai.languages import Words
 from namjai.problems import Problem
+
+
+class _Spoken(Problem):
+    """A problem whose facts may be words: each sentence takes those of its language."""
+
+    def text(self, language: str = "en") -> str:
+        said = {name: fact.in_(language) if isinstance(fact, Words) else fact for name, fact in self.facts.items()}
+        return (self.th if language == "th" else self.en).format_map(defaultdict(lambda: "…", said))
 
 
 class GrantRequesterUnknown(Problem):
@@ -31,22 +42,22 @@ class GrantNamedByYou(Problem):
     th = "คุณเป็นผู้ระบุชื่อผู้ยื่นคำขอนี้ จึงต้องให้ผู้อื่นอนุมัติ ยังไม่มีการเปลี่ยนแปลง"
 
 
-class GrantAboveLimit(Problem):
+class GrantAboveLimit(_Spoken):
     code, http_status = "grant-above-limit", 403
     en = "This amount is above what your role may approve. It can be approved by: {roles}. Nothing was changed."
-    th = "จำนวนเงินนี้เกินวงเงินที่บทบาทของคุณอนุมัติได้ ผู้ที่อนุมัติได้: {roles_th} ยังไม่มีการเปลี่ยนแปลง"
+    th = "จำนวนเงินนี้เกินวงเงินที่บทบาทของคุณอนุมัติได้ ผู้ที่อนุมัติได้: {roles} ยังไม่มีการเปลี่ยนแปลง"
 
 
-class GrantDecidedAlready(Problem):
+class GrantDecidedAlready(_Spoken):
     code, http_status = "grant-decided", 409
     en = "This grant has been decided already: it is {state}. Nothing was changed."
-    th = "คำขอนี้ตัดสินไปแล้ว สถานะ: {state_th} ยังไม่มีการเปลี่ยนแปลง"
+    th = "คำขอนี้ตัดสินไปแล้ว สถานะ: {state} ยังไม่มีการเปลี่ยนแปลง"
 
 
-class GrantNotApproved(Problem):
+class GrantNotApproved(_Spoken):
     code, http_status = "grant-not-approved", 409
     en = "This grant is {state}, and only an approved one can be paid. Nothing was changed."
-    th = "คำขอนี้มีสถานะ {state_th} จ่ายได้เฉพาะรายการที่อนุมัติแล้ว ยังไม่มีการเปลี่ยนแปลง"
+    th = "คำขอนี้มีสถานะ {state} จ่ายได้เฉพาะรายการที่อนุมัติแล้ว ยังไม่มีการเปลี่ยนแปลง"
 
 
 class GrantCaseUnknown(Problem):

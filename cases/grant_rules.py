@@ -21,7 +21,7 @@ from cases.grant_problems import (
     GrantRequesterUnknown,
     GrantRequestRejected,
 )
-from namjai.languages import Words
+from namjai.languages import LANGUAGES, Words
 from namjai.problems import Forbidden, Problem
 from odk.programme import GrantRule
 
@@ -80,8 +80,8 @@ def why_not_approve(standing: Standing, rule: GrantRule, person: UUID | None, ro
         return GrantNamedByYou()
     if not rule.may_approve(role, standing.amount):
         roles = [one for one in rule.approvers if rule.may_approve(one, standing.amount)]
-        said = {language: ", ".join(role_name(one, language) for one in roles) or "—" for language in ("en", "th")}
-        return GrantAboveLimit(roles=said["en"], roles_th=said["th"])
+        english, thai = (", ".join(role_name(one, language) for one in roles) or "—" for language in LANGUAGES)
+        return GrantAboveLimit(roles=Words(english, thai))
     if not standing.case_known:
         return GrantCaseUnknown()
     return None
@@ -89,12 +89,12 @@ def why_not_approve(standing: Standing, rule: GrantRule, person: UUID | None, ro
 
 def decided(state: str) -> Problem:
     """That a grant in this state was decided already."""
-    return GrantDecidedAlready(state=STATES[state].en, state_th=STATES[state].th)
+    return GrantDecidedAlready(state=STATES[state])
 
 
 def not_approved(state: str) -> Problem:
     """That a grant in this state cannot be paid."""
-    return GrantNotApproved(state=STATES[state].en, state_th=STATES[state].th)
+    return GrantNotApproved(state=STATES[state])
 
 
 def after_edit(state: str) -> str:

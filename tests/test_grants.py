@@ -219,11 +219,16 @@ def test_a_role_approves_up_to_its_limit(desk: Desk, worker: Actor, coordinator:
     assert desk.row(grant).state == "requested" and not desk.letters()
 
 
-def test_the_sentence_about_a_limit_says_who_may(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+def test_the_sentence_about_a_limit_says_who_may(desk: Desk, worker: Actor, coordinator: Actor, director: Actor) -> None:
     grant = desk.request(worker, amount="12000")
     with pytest.raises(GrantAboveLimit) as told:
         desk.approve(grant, coordinator)
     assert "Director" in told.value.text("en") and "ผู้อำนวยการ" in told.value.text("th")
+    assert "…" in GrantAboveLimit().text("th"), "also when nobody says who"
+    desk.approve(grant, director, "director")
+    with pytest.raises(GrantDecidedAlready) as again:
+        desk.approve(grant, coordinator)
+    assert "approved" in again.value.text("en") and "อนุมัติแล้ว" in again.value.text("th")
 
 
 def test_only_a_person_approves(desk: Desk, worker: Actor) -> None:
