@@ -43,6 +43,14 @@ class DemonstrationNeedsAftercare(Problem):
           "namjai programs install forms/aftercare")
 
 
+class DemonstrationUnfinished(Problem):
+    code, http_status = "demonstration-unfinished", 409
+    en = ("A demonstration was begun here and broke off, so its story is not whole. Nothing was added. "
+          "Start afresh: remove the data directory, or name another one with NAMJAI_DATA_DIR.")
+    th = ("การสร้างข้อมูลสาธิตครั้งก่อนหยุดกลางคัน ข้อมูลจึงไม่ครบ ยังไม่มีการเพิ่มข้อมูล "
+          "เริ่มใหม่โดยลบโฟลเดอร์ข้อมูล หรือระบุโฟลเดอร์อื่นด้วย NAMJAI_DATA_DIR")
+
+
 @dataclass(frozen=True, slots=True)
 class Seeded:
     """What the demonstration made; None for `plan` when it was there already."""
@@ -70,12 +78,21 @@ def demo(count: int, chance: int, project: str | None) -> None:
 def seed(store: Store, *, cases: int = 40, chance: int = 7, project: str | None = None) -> Seeded:
     """Make the demonstration in a project and say so. Where there is one already, only say that.
 
-    Raises DemonstrationOnTrialOnly, DemonstrationNeedsAftercare, and what opening a project raises.
+    An installation without any project gets the shipped programme first. Raises DemonstrationOnTrialOnly,
+    DemonstrationNeedsAftercare, DemonstrationUnfinished, and what opening a project raises.
     """
+    from cases import projects
+    from commands.first_run import SHIPPED
+    from commands.forms import _install as install
     from commands.opening import project_actor
+    from store.opening import KEEPER
 
     if not store.settings.demo:
         raise DemonstrationOnTrialOnly()
+    with store.database.begin(KEEPER) as tx:
+        empty = not projects.all_projects(tx)
+    if empty:
+        install(store, SHIPPED, project)
     actor = project_actor(store, project)
     done = make(store, actor, cases=cases, chance=chance, today=_today(store, actor))
     if done.plan is None:
@@ -88,7 +105,10 @@ def seed(store: Store, *, cases: int = 40, chance: int = 7, project: str | None 
 
 
 def make(store: Store, actor: Actor, *, cases: int, chance: int, today: dt.date) -> Seeded:
-    """Carry out the plan for a number of cases on a day. Does nothing where it was carried out before."""
+    """Carry out the plan for a number of cases on a day. Does nothing where it was carried out before.
+
+    Raises DemonstrationNeedsAftercare, DemonstrationUnfinished, and whatever the plan meets unforeseen.
+    """
     from cases.projects import programme_of
     from commands.demonstration import making
     from commands.demonstration.clock import Clock
@@ -117,12 +137,15 @@ def make(store: Store, actor: Actor, *, cases: int, chance: int, today: dt.date)
 
 
 def already(tx: sa.Connection) -> bool:
-    """Whether this installation holds demonstration data."""
+    """Whether this installation holds demonstration data. Raises DemonstrationUnfinished where it broke off."""
     import sqlalchemy as sa
 
     from store.tables import setting
 
-    return tx.scalar(sa.select(setting.c.name).where(setting.c.name == SETTING)) is not None
+    mark = tx.scalar(sa.select(setting.c.value).where(setting.c.name == SETTING))
+    if mark is not None and mark.get("case") is None:
+        raise DemonstrationUnfinished()
+    return mark is not None
 
 
 def _enter(store: Store, actor: Actor) -> tuple[dict[str, str], dict[str, UUID]]:

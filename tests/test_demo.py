@@ -18,7 +18,7 @@ from stdnum import luhn
 from cases import grants as granting
 from cases import guide, projects, sample_visit
 from cases.projects import programme_of
-from commands.demo import DemonstrationOnTrialOnly, Seeded, already, make, seed
+from commands.demo import DemonstrationOnTrialOnly, DemonstrationUnfinished, Seeded, already, make, seed
 from commands.demonstration import making, story
 from commands.demonstration.clock import Clock
 from commands.demonstration.people import survivors, thai_identity
@@ -275,6 +275,14 @@ def test_a_second_run_says_so_and_adds_nothing(
     assert rows(store, aftercare, sa.select(sa.func.count()).select_from(submission_version)) == before
     with store.database.begin(aftercare) as tx:
         assert already(tx)
+
+
+def test_one_that_broke_off_is_not_taken_for_whole(store: Store, aftercare: Actor, shown: Seeded) -> None:
+    with store.database.begin(aftercare) as tx:
+        tx.execute(setting.update().where(setting.c.name == "demonstration").values(
+            value={"project": str(aftercare.project), "case": None}))
+    with pytest.raises(DemonstrationUnfinished):
+        seed(store, cases=FEW)
 
 
 # --- The guided path and the sample visit --------------------------------------------------------------------------

@@ -92,7 +92,9 @@ def visit(sheet: Sheet, who: Survivor, facts: Mapping[str, Any], chance: random.
     if where not in ("phone", "video"):
         place = f"{18.7 + chance.random():.4f} {98.6 + chance.random():.4f} 0 12"
         answers["visit/place"] = place if chance.random() < 0.4 else ""
-    if risk == "high" and facts["risk_before"] != "high":
+    if facts["risk_before"] == "high":
+        answers["visit/high_risk_note"] = ""  # a note that was shown
+    elif risk == "high":
         answers["care/risk_why"] = chance.choice(texts.RISK_WHY)
     for number, (relation, stayed) in enumerate(facts.get("people", ()), 1):
         answers[f"people[{number}]/relation"] = relation
