@@ -16,12 +16,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from namjai.languages import Words
-from namjai.problems import NotFound
+from namjai.problems import Problem
 from odk.findings import Finding, has_errors
 from odk.schema import FormSchema
 from odk.xlsform import Compiled, try_xlsform
 from store.keys import new_id
 from store.tables import form, form_attachment, form_version, setting
+
+
+class UploadGone(Problem):
+    code, http_status = "form-upload-gone", 409
+    en = "This upload is not there any more: another one took its place, or it was published. Nothing was changed; upload it again."
+    th = "ไม่มีไฟล์ที่อัปโหลดนี้แล้ว เพราะมีไฟล์ใหม่แทนหรือเผยแพร่ไปแล้ว ยังไม่มีการเปลี่ยนแปลง อัปโหลดใหม่"
+
 
 MOST_BYTES = 8_000_000
 _LIST_ENDINGS = (".csv", ".geojson", ".xml")
@@ -66,10 +73,10 @@ def kept(tx: sa.Connection, project: UUID, user_id: UUID) -> Upload | None:
 
 
 def taken(tx: sa.Connection, project: UUID, user_id: UUID, upload_id: str) -> Upload:
-    """This person's upload of that id. Raises NotFound when another one took its place."""
+    """This person's upload of that id. Raises UploadGone when another one took its place."""
     upload = kept(tx, project, user_id)
     if upload is None or upload.id != upload_id:
-        raise NotFound()
+        raise UploadGone()
     return upload
 
 

@@ -34,7 +34,9 @@ def index() -> str:
     wanted = _wanted(load)
     found = load.page(wanted, g.me.user_id)
     counts = load.counts(g.me.user_id)
-    further = [one for one in plan.cases.columns if one.filter and _is_further(load, one)][:3]
+    further = [
+        one for one in plan.cases.columns if one.filter and _is_further(load, one) and one.property not in _ELSEWHERE
+    ][:3]
     workers = people.names(g.tx, (line.worker for line in found.lines))
     saw("case.listed", "case", None, view=wanted.view, subjects=[str(line.case_id) for line in found.lines])
     return page(
@@ -52,7 +54,7 @@ def index() -> str:
             "shown": len(found.lines),
             "first": words.url_with(after=None) if wanted.after else None,
             "next": words.url_with(after=found.after) if found.after else None,
-            "total": counts[wanted.view] if not wanted.narrowed and not wanted.after else None,
+            "total": counts.get(wanted.view) if not wanted.narrowed and not wanted.after else None,
         },
     )
 
@@ -94,7 +96,7 @@ def _views(counts: dict[str, int | str], wanted: Wanted) -> list[dict[str, Any]]
         {
             "label": labels[view],
             "url": url_for("cases.index", view=view if view != "open" else None),
-            "n": counts[view],
+            "n": counts.get(view),
             "current": view == wanted.view,
         }
         for view in VIEWS

@@ -15,7 +15,7 @@ from namjai.problems import NotFound, Problem, TooLarge
 from store.database import translated
 from web import words
 from web.frame import page
-from web.signed_in import PasswordToChoose, SignInNeeded, to_sign_in
+from web.signed_in import PasswordToChoose, RequestUnreadable, SignInNeeded, to_sign_in
 from web.uploads import MOST_BYTES
 
 _log = logging.getLogger("namjai.web")
@@ -43,12 +43,6 @@ class MethodUnusable(Problem):
     code, http_status = "method-unusable", 405
     en = "This address cannot be used in this way. Nothing was changed; go back and use the page's own buttons."
     th = "ใช้ที่อยู่นี้ด้วยวิธีนี้ไม่ได้ ยังไม่มีการเปลี่ยนแปลง กลับไปใช้ปุ่มบนหน้าเดิม"
-
-
-class RequestUnreadable(Problem):
-    code, http_status = "request-unreadable", 400
-    en = "What was sent cannot be read. Nothing was changed; go back and try again."
-    th = "อ่านข้อมูลที่ส่งมาไม่ได้ ยังไม่มีการเปลี่ยนแปลง กลับไปลองใหม่"
 
 
 def answer_for(app: Flask) -> None:

@@ -107,7 +107,7 @@ def see_as() -> Any:
         raise NotFound()
     found = next((one for one in _demonstrators() if one.role == role and one.project_id == g.me.project), None)
     if found is None:
-        raise NobodyInRole(role=access.role_name(role, "en"), role_th=access.role_name(role, "th"))
+        raise NobodyInRole()
     saw("session.seen_as", "user", found.id, role=role)
     sessions.end(g.tx, store(), g.me.token)
     token = sessions.begin(g.tx, store(), found.id, how="see-as", project=g.me.project)
@@ -136,8 +136,8 @@ def chosen() -> Any:
 
 class NobodyInRole(Problem):
     code, http_status = "nobody-in-role", 409
-    en = "No invented person has the role {role} here. Nothing was changed; choose another role."
-    th = "ไม่มีบุคคลสมมติในบทบาท {role_th} เลือกบทบาทอื่น ยังไม่มีการเปลี่ยนแปลง"
+    en = "No invented person has this role here. Nothing was changed; choose another role."
+    th = "ไม่มีบุคคลสมมติในบทบาทนี้ เลือกบทบาทอื่น ยังไม่มีการเปลี่ยนแปลง"
 
 
 def _page(**more: Any) -> str:
