@@ -18,10 +18,12 @@ from store.keys import new_id
 from store.opening import Store
 from store.tables import rule_failure
 from submissions import quarantine
-from submissions.delivery import Changes, Delivery
+from submissions.delivery import Changes, Delivery, Outcome
 from submissions.problems import DeliveryRefused
 from submissions.receive import receive
 
+# An edit, also one that joins a chain late, may change what somebody approved.
+_CHANGE_ANSWERS = (Outcome.EDITED, Outcome.ORIGINAL)
 RULES = {"stage": stages.apply_changes, "grant": grants.apply_changes}
 # What reading an instance may say; all of it is kept in quarantine, except what is too large to keep.
 _READING = ("xml-", "instance-", "form-id-")
@@ -34,7 +36,7 @@ def take(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) -> C
     Raises what `receive` raises; the caller then rolls back and calls `refuse`.
     """
     changes = receive(tx, store, actor, delivery)
-    if changes.current and (changes.entities or changes.cases):
+    if changes.entities or changes.cases or changes.outcome in _CHANGE_ANSWERS:
         programme = programme_of(tx, actor.project)
         if programme is not None:
             for name, rule in RULES.items():

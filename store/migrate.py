@@ -4,6 +4,7 @@ Knows the two roles; everything else stands in the migrations.
 """
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -65,8 +66,29 @@ def current(connection: sa.Connection) -> str | None:
 def _make_roles(connection: sa.Connection) -> None:
     for role in (OWNER, APPLICATION):
         if not connection.scalar(sa.text("SELECT 1 FROM pg_roles WHERE rolname = :role"), {"role": role}):
-            connection.execute(sa.text(f"CREATE ROLE {role} NOLOGIN"))
+            _try_as_one_of_many(connection, f"CREATE ROLE {role} NOLOGIN")
         if not connection.scalar(sa.text("SELECT pg_has_role(current_user, :role, 'MEMBER')"), {"role": role}):
-            connection.execute(sa.text(f"GRANT {role} TO CURRENT_USER"))
+            _try_as_one_of_many(connection, f"GRANT {role} TO CURRENT_USER")
     connection.execute(sa.text(f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER}"))
     connection.execute(sa.text(f"GRANT USAGE ON SCHEMA public TO {APPLICATION}"))
+
+
+def _try_as_one_of_many(connection: sa.Connection, statement: str) -> None:
+    """Roles belong to the whole cluster, locks to a database: somebody may be making the same role elsewhere."""
+    for _ in range(_TRIES):
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.text(statement))
+            return
+        except sa.exc.DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            if state in _EXISTS:
+                return
+            if state != _CHANGED_MEANWHILE:
+                raise
+        time.sleep(0.1)
+
+
+_TRIES = 20
+_EXISTS = {"42710", "23505"}
+_CHANGED_MEANWHILE = "XX000"  # "tuple concurrently updated"

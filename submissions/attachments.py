@@ -47,7 +47,7 @@ def keep(arrival: Arrival, *, expected: bool) -> int:
 
 def _keep_one(arrival: Arrival, file: File) -> bool:
     tx, project, owner = arrival.tx, arrival.project, arrival.submission_id
-    digest = arrival.store.keyring.hash("digest", str(project), str(owner), file.content)
+    digest = arrival.store.keyring.hash("digest", "file", str(project), file.content)
     name = file.name
     # A row is made first, so that two parts that bring the same file meet at its key.
     tx.execute(insert(submission_attachment).values(_row(project, owner, name, state="expected", expected=False)).on_conflict_do_nothing())

@@ -61,6 +61,37 @@ def apply(arrival: Arrival) -> tuple[tuple[EntityChange, ...], tuple[UUID, ...]]
     return tuple(changes), tuple(cases)
 
 
+def count_again(arrival: Arrival, later: UUID) -> None:
+    """What a later part of a chain said of entities counts once more, now as edits of the arrival's submission.
+
+    Both halves had spoken for themselves; joined, the later one must be the last word whenever it came.
+    """
+    tx, project = arrival.tx, arrival.project
+    lists = known_lists(tx, project)
+    said = tx.execute(
+        sa.select(entity_version)
+        .where(entity_version.c.project_id == project, entity_version.c.submission_id == later)
+        .order_by(entity_version.c.list, entity_version.c.uuid, entity_version.c.version)
+    ).all()
+    tx.execute(
+        entity_version.update()
+        .where(entity_version.c.project_id == project, entity_version.c.submission_id == later)
+        .values(submission_id=arrival.submission_id)
+    )
+    for one in said:
+        row, now = lists[one.list], arrival.delivery.received_at
+        stored = _locked(tx, project, one.list, one.uuid)
+        origin = (arrival.submission_id, one.position)
+        version = Version(stored.version + 1, one.act, one.label, one.data, one.base_version, one.branch_id, origin)
+        state = fold([*_versions(tx, project, one.list, one.uuid), version], row.server_owned)
+        _store_version(
+            tx, project, row, one.uuid, version, now=now, user_id=one.user_id, trunk=one.trunk_version,
+            instance_id=one.instance_id,
+        )
+        case_id = _case_of(arrival, row, one.uuid, state)
+        _store_state(tx, project, row, stored, state, version.number, now=now, case_id=case_id)
+
+
 def known_lists(tx: sa.Connection, project: UUID) -> dict[str, sa.Row]:
     """The project's entity lists by name."""
     rows = tx.execute(sa.select(entity_list).where(entity_list.c.project_id == project))

@@ -63,6 +63,7 @@ def is_stale(version: Version, before: Iterable[Version]) -> bool:
         return False
     return any(
         one.number > version.base
+        and one.origin is not None  # what the server owns no tablet writes
         and one.act != "create"  # always the first in meaning, whenever it came
         and one.origin != version.origin
         and not (one.branch and one.branch == version.branch)

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from store.keys import RecordKey
 from store.tables import (
     comment,
-    entity_version,
     grants,
     membership,
     record_key,
@@ -18,6 +17,7 @@ from store.tables import (
     submission_attachment,
     submission_version,
 )
+from submissions import entities
 
 if TYPE_CHECKING:
     from submissions.receive import Arrival
@@ -40,7 +40,8 @@ def join(arrival: Arrival, later: UUID) -> None:
         body = new.encrypt(f"comment:{row.id}", old.decrypt(f"comment:{row.id}", bytes(row.body)))
         tx.execute(comment.update().where(comment.c.project_id == project, comment.c.id == row.id).values(subject=earlier, body=body))
     _move_memberships(tx, project, later, earlier)
-    for table in (entity_version, rule_failure, grants):
+    entities.count_again(arrival, later)
+    for table in (rule_failure, grants):
         tx.execute(table.update().where(table.c.project_id == project, table.c.submission_id == later).values(submission_id=earlier))
     carried = ("instance_id", "form_origin", "form_version", "review_state", "event_date", "event_text", "open", "flags", "reviewed_at", "reviewed_by")
     values = {name: getattr(source, name) for name in carried}

@@ -263,6 +263,20 @@ def test_offline_updates_end_the_same_in_any_order(tablet, person_form, one, row
     assert rows(membership, case_id=case.id) == 3
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (2, 0, 1), (0, 2, 1), (1, 2, 0), (1, 0, 2)])
+def test_a_corrected_intake_corrects_the_case_in_any_order(tablet, person_form, one, order):
+    def corrected(instance, pseudonym, edit_of=None):
+        xml = person_xml(instance, case_code="KTR-MDV-QHT", pseudonym=pseudonym, risk="low")
+        return xml.replace("</instanceID>", f"</instanceID><deprecatedID>uuid:{edit_of}</deprecatedID>") if edit_of else xml
+
+    versions = [corrected("a", "Fah"), corrected("b", "Faa", "a"), corrected("c", "Fa", "b")]
+    for position in (*order, *order):
+        assert tablet.post(versions[position]).status_code == 201
+    assert one(entity).data["pseudonym"] == "Fa"
+    assert one(cases).pseudonym == "Fa"
+    assert one(submission).instance_id == "uuid:c"
+
+
 def test_an_update_of_an_unknown_person_makes_a_placeholder_case(tablet, person_form, one):
     tablet.post(HISTORY[1])
     case = one(cases)
