@@ -12,6 +12,7 @@ from namjai.languages import Words, date_words
 from odk.schema import Field, FormSchema
 
 _REFERENCE = re.compile(r"\$\{([^}]+)\}")
+_NUMBER = re.compile(r"(-?\d+)(?:\.0+|(\.\d+))?", re.ASCII)
 _FLAGS = {
     "unknown": Words("This is not in the form; it was kept as it came.", "ไม่มีคำถามนี้ในแบบฟอร์ม เก็บไว้ตามที่ส่งมา"),
     "ill-typed": Words(
@@ -40,7 +41,15 @@ def text(
         return when(str(value), language, zone)
     if asked is not None and asked.type in _PLACES:
         return rough_place(str(value), language)
+    if asked is not None and asked.type in ("decimal", "int"):
+        return number(str(value))
     return ", ".join(str(one) for one in values)
+
+
+def number(written: str) -> str:
+    """12000.0, as Collect writes it, as 12,000; what is no plain number as it is."""
+    found = _NUMBER.fullmatch(written)
+    return f"{int(found[1]):,}{found[2] or ''}" if found and len(written) < 20 else written
 
 
 def when(written: str, language: str, zone: dt.tzinfo) -> str:

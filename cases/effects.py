@@ -23,7 +23,7 @@ def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str)
         if one.state in ("requested", "suspended"):
             found.append(
                 Words(
-                    f"The request for {money(one.amount, 'en')} stays with whoever approves grants: approving here pays nothing.",
+                    f"The request for {money(one.amount, 'en')} still waits for its approval: here nothing is paid.",
                     f"คำขอ {money(one.amount, 'th')} ยังรอผู้อนุมัติเงิน การอนุมัติที่นี่ยังไม่ใช่การจ่ายเงิน",
                 )
             )

@@ -19,7 +19,10 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 class PasswordTooShort(Problem):
     code, http_status = "password-too-short", 400
-    en = "A password has {shortest} characters or more, and is not one letter again and again. A short sentence is good. Nothing was changed."
+    en = (
+        "A password has {shortest} characters or more, and is not one letter again and again. "
+        "A short sentence is good. Nothing was changed."
+    )
     th = "รหัสผ่านต้องมีอย่างน้อย {shortest} ตัวอักษร และไม่ใช่ตัวเดียวซ้ำกัน ประโยคสั้น ๆ ใช้ได้ดี ยังไม่มีการเปลี่ยนแปลง"
 
 

@@ -123,7 +123,7 @@ def disable(tx: sa.Connection, store: Store, actor: Actor, user_id: UUID) -> Non
 
 
 def reset(tx: sa.Connection, store: Store, actor: Actor, user_id: UUID) -> str:
-    """A new first password, which lets a disabled person in again and ends their sessions. Raises OwnAccount, NotFound."""
+    """A new first password: it lets a disabled person in again, ends their sessions. Raises OwnAccount, NotFound."""
     _not_own(actor, user_id)
     one(tx, actor.project, user_id)
     first = passwords.first()

@@ -44,7 +44,10 @@ class RevealReasonMissing(Problem):
 
 class RevealsUsedUp(Problem):
     code, http_status = "reveals-used-up", 429
-    en = "You opened {most} masked values within an hour, the most that one person may. Wait {minutes} minutes; in danger, ask a colleague."
+    en = (
+        "You opened {most} masked values within an hour, the most that one person may. "
+        "Wait {minutes} minutes; in danger, ask a colleague."
+    )
     th = "คุณเปิดดูข้อมูลที่ปิดไว้ครบ {most} ครั้งในหนึ่งชั่วโมง รออีก {minutes} นาที หากเร่งด่วนให้เพื่อนร่วมงานเปิด"
 
 
@@ -112,7 +115,7 @@ def value(tx: sa.Connection, store: Store, project: UUID, row: sa.Row, key: str,
 def person(
     tx: sa.Connection, store: Store, project: UUID, case_id: UUID, programme: Programme
 ) -> tuple[sa.Row, Mapping[str, str], frozenset[str]] | None:
-    """The newest submission of the case that says who the person is: its row, the paths by part, and which are answered."""
+    """The case's newest submission that says who the person is: its row, paths by part, and which are answered."""
     forms = [one.id for one in programme.forms.values() if one.person]
     if not forms:
         return None

@@ -142,7 +142,7 @@ def resume(tx: sa.Connection, store: Store, token: str) -> SignedIn | None:
 
 
 def renew(tx: sa.Connection, store: Store, token: str) -> str:
-    """A fresh token for the same session when the old one is old enough; else the same. The old one ends in a moment."""
+    """A fresh token for the same session when the old one is old enough, which then ends in a moment; else the same."""
     now = dt.datetime.now(dt.UTC)
     old = _hash(store.keyring, token)
     issued = dt.datetime.fromtimestamp(_stamp(token), dt.UTC) if _stamp(token) else None

@@ -179,7 +179,9 @@ class SubmissionPage:
         )
         kinds = catalogue()
         return [
-            f"{row.rule}: {kinds[row.problem](**row.facts).text(self._language) if row.problem in kinds else row.problem}"
+            kinds[row.problem](**row.facts).text(self._language)
+            if row.problem in kinds
+            else f"{row.rule}: {row.problem}"
             for row in rows
         ]
 

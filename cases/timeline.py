@@ -85,7 +85,7 @@ class Timeline:
     def page(
         self, case_id: UUID, *, kind: str | None = None, before: str | None = None, actions: Iterable[str]
     ) -> tuple[list[Happened], str | None]:
-        """Events and the cursor of the earlier ones. `actions` are beginnings of the kinds of actions that may be seen."""
+        """Events and the cursor of the earlier ones. `actions` are beginnings of the kinds that may be seen."""
         start = cursor(before, kind=dt.date)
         start = start if start and start.value else None
         rows = [("submission", row.event_date, row.id, row) for row in self._submissions(case_id, kind, start)]
@@ -172,7 +172,7 @@ class Timeline:
         )
 
     def _summary(self, row: sa.Row) -> tuple[dict[str, Any], ...]:
-        """The answers that the programme names for the timeline: open ones, and sensitive ones for whom may read them."""
+        """The answers that the programme names for the timeline: open ones, sensitive ones for whom may read them."""
         rule = self._programme.forms.get(row.xml_form_id)
         if rule is None or not rule.summary:
             return ()
@@ -232,6 +232,6 @@ def _as_money(asked: Any, text: str, language: str) -> str:
     if asked is None or asked.type not in ("decimal", "int"):
         return text
     try:
-        return money(round(float(text) * 100), language)
+        return money(round(float(text.replace(",", "")) * 100), language)
     except ValueError:
         return text

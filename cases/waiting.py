@@ -1,4 +1,4 @@
-"""How much waits for a person, subject by subject: the numbers in the navigation. Each in the scope of its own right."""
+"""How much waits for a person: the numbers in the navigation, each in the scope of its own right."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def by_key(tx: sa.Connection, project: UUID, key: str) -> sa.Row:
     """The case of an address. Raises NotFound: also for what this transaction's actor may not see."""
     code, dash, suffix = key.rpartition("-")
     either = [sa.and_(cases.c.code == key, cases.c.suffix == 1)]
-    if dash and suffix.isascii() and suffix.isdigit() and 1 < int(suffix[:6]) and len(suffix) <= 6:
+    if dash and suffix.isascii() and suffix.isdigit() and int(suffix[:6]) > 1 and len(suffix) <= 6:
         either.append(sa.and_(cases.c.code == code, cases.c.suffix == int(suffix)))
     row = tx.execute(sa.select(cases).where(cases.c.project_id == project, sa.or_(*either)).limit(1)).one_or_none()
     if row is None:

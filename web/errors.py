@@ -1,4 +1,4 @@
-"""What a person reads when a request cannot be answered. A problem is rendered once, here, and never with a traceback."""
+"""What a person reads when a request cannot be answered. Rendered once, here, and never with a traceback."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _UNFORESEEN = ("Something went wrong", "เกิดข้อผิดพลา�
 
 class FormExpired(Problem):
     code, http_status = "form-expired", 400
-    en = "This page was open too long, or you signed in again meanwhile. Nothing was changed; open it anew and send again."
+    en = "This page was open too long, or you signed in again meanwhile. Nothing was changed; open it again and send."
     th = "หน้านี้เปิดค้างไว้นาน หรือมีการเข้าสู่ระบบใหม่ ยังไม่มีการเปลี่ยนแปลง เปิดหน้าใหม่แล้วส่งอีกครั้ง"
 
 

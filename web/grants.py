@@ -1,4 +1,4 @@
-"""Grants: the list, one grant, and the decisions about it. Whoever asked never approves; `cases/grants` sees to that."""
+"""Grants: the list, one grant, and the decisions about it. `cases/grants` sees that no one approves their own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g, redirect, request, url_for
 
-from cases import answers_shown, grant_lists, grants, people
-from cases.dues import due
-from cases.grant_lists import GrantLine
-from cases.grant_page import GrantPage, Step, grant_page
+from cases import grant_lists, grants, people
+from cases.grant_page import grant_page
 from cases.grant_problems import GrantNotApproved
 from cases.grant_rules import seen_in
 from cases.who import script_of
 from namjai.problems import InputInvalid, NotFound, Problem
 from submissions.review import say, thread
-from web import words
+from web import grant_words, words
 from web.frame import page, toast
 from web.signed_in import may, programme, requires, saw, store
 from web.words import t
@@ -49,7 +47,7 @@ def index() -> str:
         "grants.html",
         views=views,
         waiting=waiting,
-        grants=[_line(one) for one in found.lines],
+        grants=[grant_words.line(one) for one in found.lines],
         empty_view=not found.lines and bool(found.counts["all"]),
         page={
             "shown": len(found.lines),
@@ -79,30 +77,30 @@ def show(id: UUID) -> str:
         grant={
             "id": found.id,
             "number": found.number,
-            "title": _capital(found.title),
+            "title": grant_words.capital(found.title),
             "case": found.case,
             "amount": found.amount,
             "state": found.state,
             "submission": found.submission if may("submission.read") else None,
             "revision": found.revision,
-            "fund": _capital(programme().word("fund", lang)),
+            "fund": grant_words.capital(programme().word("fund", lang)),
         },
-        facts=[_fact(found, one) for one in found.facts],
-        ask=_ask(found),
+        facts=[grant_words.fact(found, one) for one in found.facts],
+        ask=grant_words.ask(found),
         blocked=found.blocked,
-        suspended=_suspended(found),
-        steps=[_step(one) for one in found.steps],
+        suspended=grant_words.suspended(found),
+        steps=[grant_words.step(one) for one in found.steps],
         earlier=[
             {
                 "id": one.id,
-                "title": _capital(one.title),
-                "source": _capital(programme().word("fund", lang)),
+                "title": grant_words.capital(one.title),
+                "source": grant_words.capital(programme().word("fund", lang)),
                 "at": one.at,
                 "amount": one.amount,
             }
             for one in found.earlier
         ],
-        letter=_letter(held),
+        letter=grant_words.letter(held),
         comments=[
             {
                 "by": names.get(user, "?"),
@@ -201,126 +199,6 @@ def comment(id: UUID) -> Any:
     return redirect(url_for("grants.show", id=id) + "#comment", 303)
 
 
-def _line(one: GrantLine) -> dict[str, Any]:
-    return {
-        "id": one.id,
-        "title": _capital(one.title),
-        "case": one.case,
-        "state": one.state,
-        "mine": one.mine,
-        "by": people.short(one.by) if one.by else None,
-        "at": one.at,
-        "letter": one.letter if may("letter.read") else None,
-        "amount": one.amount,
-    }
-
-
-def _fact(found: GrantPage, one: Any) -> dict[str, Any]:
-    if one.masked:
-        url = (
-            url_for("reveal.submission", id=found.submission, key=one.path)
-            if found.submission and may("case.reveal")
-            else None
-        )
-        return {"label": one.label, "mask": {"label": one.label, "url": url}}
-    if one.day is not None:
-        if found.state in ("paid", "receipted", "refused"):
-            return {"label": one.label, "text": words.day(one.day)}
-        return {"label": one.label, "due": due(one.day, words.today())}
-    return {"label": one.label, "text": one.text, "lang": script_of(one.text)}
-
-
-def _ask(found: GrantPage) -> dict[str, Any] | None:
-    if found.ask == "approve":
-        again = found.state == "suspended"
-        return {
-            "kind": "approve",
-            "title": t("It waits for you again", "รอคุณอนุมัติอีกครั้ง")
-            if again
-            else t("It waits for your approval", "รอคุณอนุมัติ"),
-            "text": t(
-                "Approving writes the letter and numbers it. Whoever requested cannot approve.",
-                "เมื่ออนุมัติ ระบบออกจดหมายพร้อมเลขที่ ผู้ยื่นอนุมัติเองไม่ได้",
-            ),
-        }
-    if found.ask == "name":
-        return {
-            "kind": "name",
-            "title": t("Who requested it?", "ใครเป็นผู้ยื่น"),
-            "people": [{"id": one.value, "name": one.label} for one in found.people],
-            "text": t(
-                "The tablet belongs to nobody, so nobody can approve before this is known. Whoever names cannot approve.",
-                "แท็บเล็ตไม่มีผู้ถือ จึงยังอนุมัติไม่ได้จนกว่าจะระบุ ผู้ระบุอนุมัติเองไม่ได้",
-            ),
-        }
-    if found.ask == "pay":
-        return {"kind": "pay", "title": t("Approved: pay it out", "อนุมัติแล้ว รอจ่าย"), "ways": found.ways}
-    return None
-
-
-def _suspended(found: GrantPage) -> dict[str, Any] | None:
-    if found.suspended is None:
-        return None
-    reveal = may("case.reveal") and found.submission
-    return {
-        "at": found.suspended.at or words.now(),
-        "by": found.suspended.by,
-        "differences": [
-            {
-                "label": one.label,
-                "was": _said(one.was),
-                "now": _said(one.now),
-                "mask": {
-                    "label": one.label,
-                    "url": url_for("reveal.submission", id=found.submission, key=one.path) if reveal else None,
-                }
-                if one.masked
-                else None,
-            }
-            for one in found.suspended.differences
-        ],
-    }
-
-
-def _said(text: str) -> str:
-    return answers_shown.when(text, words.language(), words.zone()) if len(text) == 10 and text[4:5] == "-" else text
-
-
-def _step(one: Step) -> dict[str, Any]:
-    icons = {
-        "suspended": "pause-circle",
-        "refused": "x-lg",
-        "letter": "envelope-paper",
-        "paid": "cash",
-        "receipted": "receipt",
-    }
-    tones = {"suspended": "wait", "refused": "bad"}
-    return {
-        "state": one.state,
-        "label": one.label,
-        "text": one.by,
-        "at": one.at,
-        "with_time": isinstance(one.at, dt.datetime) and one.key != "paid",
-        "icon": icons.get(one.key) if one.state != "done" or one.key == "refused" else None,
-        "tone": tones.get(one.key),
-    }
-
-
-def _letter(held: Any) -> dict[str, Any] | None:
-    if held is None:
-        return None
-    if not may("letter.read"):
-        return {"text": t("Letter {number} was issued.", "ออกจดหมาย {number} แล้ว", number=held.number)}
-    return {
-        "key": held.key,
-        "number": held.number,
-        "state": held.state,
-        "kind": held.kind,
-        "language": held.language,
-        "issued": held.issued,
-    }
-
-
 def _refusal(id: UUID, revision: str | None = None, error: str | None = None) -> str:
     found = grant_page(g.tx, store(), g.actor, g.me.role, programme(), id, words.language())
     if found.state not in ("requested", "suspended"):
@@ -338,7 +216,3 @@ def _refusal(id: UUID, revision: str | None = None, error: str | None = None) ->
         back_url=url_for("grants.show", id=id),
         error=error,
     )
-
-
-def _capital(word: str) -> str:
-    return word[:1].upper() + word[1:]

@@ -15,7 +15,9 @@ from web.signed_in import programme, requires, saw, store
 pages = Blueprint("letters", __name__)
 # The page embeds the PDF, so the PDF may stand in a frame of ours.
 _PDF_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; object-src 'self'; frame-ancestors 'self'"
+    ),
     "X-Frame-Options": "SAMEORIGIN",
 }
 

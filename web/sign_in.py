@@ -21,7 +21,6 @@ from store.opening import Store
 from web import words
 from web.frame import page
 from web.signed_in import COOKIE, forget, public, requires, saw, start, store, who
-from web.words import t
 
 pages = Blueprint("sign_in", __name__)
 _LINK_SECONDS = 24 * 3600
@@ -34,7 +33,7 @@ class LinkOver(Problem):
 
 
 def trial_link(opened: Store, user_id: UUID | None = None) -> str:
-    """The path that signs in a demonstration person, or, without one, offers them all. Holds for a day, on trial only."""
+    """The path that signs in a demonstration person or, without one, offers them all. For a day, on trial only."""
     return f"/sign-in/link?k={_signer(opened).dumps([str(user_id) if user_id else '', secrets.token_urlsafe(6)])}"
 
 

@@ -102,7 +102,7 @@ def revoke_ask(id: UUID) -> str:
         "confirm.html",
         title=t("Revoke {name}?", "เพิกถอน {name} หรือ", name=row.name),
         text=t(
-            "From now on it can neither fetch nor send. What was filled in and not sent stays on it. This cannot be undone.",
+            "It can no longer fetch or send. What was filled in and not sent stays on it. This cannot be undone.",
             "จากนี้เครื่องนี้รับและส่งข้อมูลไม่ได้ สิ่งที่กรอกแล้วยังไม่ส่งจะค้างอยู่ในเครื่อง และย้อนกลับไม่ได้",
         ),
         action=url_for("tablets.revoke", id=id),
@@ -166,7 +166,7 @@ def _enrol(tablet_id: UUID, name: str, user_id: UUID | None, token: str) -> str:
 
 
 def server_address() -> str:
-    """The address that the QR code carries: the one that is set; else that of this request, or this machine's on its network."""
+    """The address in the QR code: the one that is set, else that of this request, or of this machine on its network."""
     settings = store().settings
     if settings.base_url:
         return settings.base_url
@@ -179,9 +179,8 @@ def server_address() -> str:
 def _drawn(text: str) -> Markup:
     """The QR code as SVG without styles of its own."""
     code = segno.make_qr(text, error="l")
-    return Markup(
-        code.svg_inline(border=2, omitsize=True, dark="#182b48", light="#ffffff", svgclass="qr", lineclass=None)
-    )  # noqa: S704 made here
+    drawn = code.svg_inline(border=2, omitsize=True, dark="#182b48", light="#ffffff", svgclass="qr", lineclass=None)
+    return Markup(drawn)  # noqa: S704 made here
 
 
 def _is_here(host: str) -> bool:

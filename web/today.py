@@ -16,7 +16,7 @@ from cases.waiting import grants_to_decide
 from cases.who import lines
 from store.tables import grants
 from web import words
-from web.cases import grant_title, said
+from web.case_words import grant_title, said
 from web.frame import page
 from web.signed_in import may, programme, requires, saw, seeing
 from web.submissions import row_of
