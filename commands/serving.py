@@ -82,6 +82,8 @@ def _serve(settings: Settings, *, worker: bool) -> None:
         Granian(
             "commands.wsgi:application", factory=True, address=settings.host, port=settings.port,
             interface=Interfaces.WSGI, workers=WEB_PROCESSES, blocking_threads=THREADS, respawn_failed_workers=True,
+            # A browser that keeps its connection must not keep us from stopping.
+            workers_kill_timeout=5,
             # Addresses hold tokens, so nothing writes an access log; warnings are enough.
             log_access=False, log_level=LogLevels.warning, websockets=False, working_dir=Path(ROOT),
         ).serve()

@@ -84,27 +84,38 @@ class Server:
 @contextmanager
 def served(folder: Path, cases: int) -> Iterator[Server]:
     """A server over a fresh data directory in the folder, with demonstration data of so many cases."""
-    port = free_port()
-    settings = Settings(
-        data_dir=folder, database_url=None, blobs_url=None, base_url=None, demo=True, language="en", host="127.0.0.1", port=port)
+    settings = throw_away(folder)
+    address = settings.public_url
     with opened(settings, pool_size=3) as store:
-        actor = _installed(store)
+        actor = installed(store)
         seed(store, cases=cases)
-        # Everything is said outright, so that a `.env` that lies about cannot lead the server to real data.
-        environment = os.environ | {
-            "NAMJAI_DATA_DIR": str(folder), "NAMJAI_DATABASE_URL": _address(store), "NAMJAI_DEMO": "1", "NAMJAI_LANGUAGE": "en",
-            "NAMJAI_BASE_URL": f"http://127.0.0.1:{port}", "NAMJAI_BLOBS_URL": f"file://{folder}/blobs",
-            "NAMJAI_MASTER_KEY": _text(settings.master_key), "NAMJAI_SECRET_KEY": _text(settings.secret_key),
-            "HOST": "127.0.0.1", "PORT": str(port),
-        }
         with open(folder / "server.log", "wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "commands.main", "serve"], cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+                [sys.executable, "-m", "commands.main", "serve"], cwd=ROOT, env=surroundings(store), stdout=log, stderr=subprocess.STDOUT)
         try:
-            wait_until_ready(f"http://127.0.0.1:{port}", process)
-            yield Server(f"http://127.0.0.1:{port}", store, actor, process)
+            wait_until_ready(address, process)
+            yield Server(address, store, actor, process)
         finally:
             stop(process)
+
+
+def surroundings(store: Store) -> dict[str, str]:
+    """The environment of a server over this store. All is said outright: a `.env` that lies about leads nowhere else."""
+    settings = store.settings
+    address = f"http://127.0.0.1:{settings.port}"
+    return os.environ | {
+        "NAMJAI_DATA_DIR": str(settings.data_dir), "NAMJAI_DATABASE_URL": store.database.url.render_as_string(hide_password=False),
+        "NAMJAI_DEMO": "1", "NAMJAI_LANGUAGE": "en", "NAMJAI_BASE_URL": address, "NAMJAI_BLOBS_URL": f"file://{settings.data_dir}/blobs",
+        "NAMJAI_MASTER_KEY": _text(settings.master_key), "NAMJAI_SECRET_KEY": _text(settings.secret_key),
+        "HOST": "127.0.0.1", "PORT": str(settings.port),
+    }
+
+
+def throw_away(folder: Path) -> Settings:
+    """Settings over a fresh data directory, on a free port of this machine."""
+    return Settings(
+        data_dir=folder, database_url=None, blobs_url=None, base_url=None, demo=True, language="en", host="127.0.0.1",
+        port=free_port())
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -214,7 +225,7 @@ def listen(page: Any) -> list[str]:
     return complaints
 
 
-def _installed(store: Store) -> Actor:
+def installed(store: Store) -> Actor:
     """The shipped programme, installed without ODK Validate: other tests see to that."""
     programme, folder = load_folder(ROOT / "forms" / "aftercare", validate=False)
     with store.database.begin(KEEPER) as tx:
@@ -223,10 +234,6 @@ def _installed(store: Store) -> Actor:
     with store.database.begin(actor) as tx:
         installation.install(tx, store, actor, programme, folder)
     return actor
-
-
-def _address(store: Store) -> str:
-    return store.database.url.render_as_string(hide_password=False)
 
 
 def _text(key: bytes | None) -> str:

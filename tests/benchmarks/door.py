@@ -4,7 +4,6 @@ Each submission has 30 answers and a repeat of three rows, no file, and is durab
 """
 from __future__ import annotations
 
-import os
 import socket
 import statistics
 import subprocess
@@ -19,7 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 CLIENTS = 4
-WARM_UP = 400
 QUESTIONS = 30
 
 
@@ -114,46 +112,28 @@ def measure(port: int, token: str, seconds: float) -> dict[str, float]:
 
 def main(seconds: float = 8, rounds: int = 3) -> dict[str, float]:
     """Start a server on a fresh data directory, measure several rounds, stop it. Gives the medians."""
+    from browser import stop, surroundings, throw_away, wait_until_ready
+    from conftest import compile_markdown
+
+    from cases import tablets
+    from cases.publishing import publish
+    from commands.opening import opened, project_actor
+
     with tempfile.TemporaryDirectory(prefix="namjai-bench-") as folder:
-        port = free_port()
-        os.environ |= {"NAMJAI_DATA_DIR": folder, "PORT": str(port), "HOST": "127.0.0.1"}
-        from conftest import compile_markdown
-
-        from cases import tablets
-        from cases.publishing import publish
-        from commands.opening import opened, project_actor
-
-        with opened() as store:
+        settings = throw_away(Path(folder))
+        with opened(settings) as store:
             actor = project_actor(store, None, make="bench")
             with store.database.begin(actor) as tx:
                 publish(tx, store, actor, compile_markdown(form()))
                 _, token = tablets.create(tx, store, actor, "Bench", None)
-            server = subprocess.Popen([sys.executable, "-m", "commands.main", "serve"], cwd=ROOT)
+            server = subprocess.Popen([sys.executable, "-m", "commands.main", "serve"], cwd=ROOT, env=surroundings(store))
             try:
-                wait_for(port)
-                measure(port, token, 2)
-                found = [measure(port, token, seconds) for _ in range(rounds)]
+                wait_until_ready(settings.public_url, server)
+                measure(settings.port, token, 2)
+                found = [measure(settings.port, token, seconds) for _ in range(rounds)]
             finally:
-                server.terminate()
-                server.wait(20)
+                stop(server)
     return {name: statistics.median(one[name] for one in found) for name in ("rate", "p50", "p95")}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port: int, seconds: float = 20) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise TimeoutError(f"nothing answers on port {port}")
 
 
 if __name__ == "__main__":
