@@ -112,7 +112,8 @@ class Background:
 
     def _keep_alive(self) -> None:
         while not self._stopping.is_set():
-            self._process = subprocess.Popen([sys.executable, "-m", "commands.main", "worker", "--with-parent"], cwd=ROOT)
+            command = [sys.executable, "-m", "commands.main", "worker", "--with-parent"]
+            self._process = subprocess.Popen(command, cwd=ROOT)
             self._process.wait()
             if not self._stopping.is_set():
                 time.sleep(1)
