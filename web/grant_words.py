@@ -99,9 +99,13 @@ def suspended(found: GrantPage) -> dict[str, Any] | None:
 
 
 def said(text: str) -> str:
+    """A day or a decimal as people write it; the rest as it was answered."""
     if len(text) == 10 and text[4:5] == "-":
         return answers_shown.when(text, words.language(), words.zone())
-    return answers_shown.number(text) if text.endswith(".0") else text
+    whole, point, part = text.partition(".")
+    if point and len(whole) < 16 and all(one.isascii() and one.isdigit() for one in (whole, part)):
+        return f"{int(whole):,}" + (f".{part}" if part.strip("0") else "")
+    return text
 
 
 def step(one: Step) -> dict[str, Any]:
