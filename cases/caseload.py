@@ -18,6 +18,7 @@ from cases.dues import WEEK, Due, due
 from cases.paging import MOST_COUNTED, Cursor, counted, cursor
 from cases.who import LINE, Who, who
 from odk.programme import Column, ListRule, Programme
+from store.actor import Actor
 from store.tables import cases, list_field, list_row
 
 PAGE = 50
@@ -72,8 +73,13 @@ class Found:
 class Caseload:
     """The case list of a project, as its programme lays it out."""
 
-    def __init__(self, tx: sa.Connection, project: UUID, programme: Programme, language: str, today: dt.date) -> None:
+    def __init__(
+        self, tx: sa.Connection, project: UUID, programme: Programme, language: str, today: dt.date,
+        *, actor: Actor | None = None,
+    ) -> None:
         self._tx, self._project, self._language, self._today = tx, project, language, today
+        # Row-level security hides the others anyway; said here once more, an index finds them.
+        self._own = actor.id if actor is not None and actor.scope == "own" else None
         self.rule: ListRule = programme.cases
         rows = tx.execute(
             sa.select(list_field).where(list_field.c.project_id == project, list_field.c.list == self.rule.name)
@@ -95,8 +101,7 @@ class Caseload:
     def counts(self, me: UUID) -> dict[str, int | str]:
         """How many cases each view holds, counted up to a thousand; one statement. Closed ones are not counted."""
         queries = [
-            self._some(self._from_cases(view, me)).label(view) if view != "overdue" else self._overdue(me).label(view)
-            for view in COUNTED
+            self._some(self._ones().where(*self._where(Wanted(view=view), me))).label(view) for view in COUNTED
         ]
         row = self._tx.execute(sa.select(*queries)).one()
         return {view: counted(getattr(row, view)) for view in COUNTED}
@@ -104,13 +109,15 @@ class Caseload:
     def due(self, me: UUID, *, mine: bool, most: int) -> tuple[list[Line], int | str]:
         """What is over or due within a week, most pressing first, and how much that is in all."""
         where = [*self._where(Wanted(view="mine" if mine else "open"), me), self._due <= self._today + WEEK]
-        rows = self._tx.execute(self._select().where(*where).order_by(self._due, list_row.c.id).limit(most)).all()
+        rows = self._full(self._ids().where(*where).order_by(self._due, list_row.c.id).limit(most))
         return [self._line(row) for row in rows], counted(self._count(where))
 
     def overdue(self, me: UUID, *, mine: bool, high: bool = False) -> int | str:
         """How many cases have a day that is over; with `high`, of those at high risk."""
         where = [*self._where(Wanted(view="mine" if mine else "open"), me), self._due < self._today]
-        return counted(self._count([*where, cases.c.risk == self.rule.high_risk] if high else where))
+        if high:
+            where.append(self._equals(self.rule.risk, cases.c.risk, self.rule.high_risk))
+        return counted(self._count(where))
 
     def choices(self, column: Column) -> list[tuple[str, str]]:
         """The values of a filter with their words."""
@@ -122,22 +129,25 @@ class Caseload:
         return self._line(row) if row else None
 
     def _count(self, where: list[sa.ColumnElement[bool]]) -> int:
-        return self._tx.scalar(sa.select(self._some(self._from(sa.literal(1).label("one")).where(*where)))) or 0
+        return self._tx.scalar(sa.select(self._some(self._ones().where(*where)))) or 0
 
     def _some(self, query: sa.Select) -> sa.ScalarSelect:
         return sa.select(sa.func.count()).select_from(query.limit(MOST_COUNTED + 1).subquery()).scalar_subquery()
 
-    def _from_cases(self, view: str, me: UUID) -> sa.Select:
-        """A view that the cases' own row decides: no join."""
-        where = [cases.c.project_id == self._project, cases.c.list == self.rule.name, cases.c.status != "closed"]
-        if view == "mine":
-            where.append(cases.c.worker == me)
-        if view == "high":
-            where.append(cases.c.risk == self.rule.high_risk)
-        return sa.select(sa.literal(1).label("one")).where(*where)
+    def _ones(self) -> sa.Select:
+        return sa.select(sa.literal(1).label("one")).select_from(list_row)
 
-    def _overdue(self, me: UUID) -> sa.ScalarSelect:
-        return self._some(self._from(sa.literal(1).label("one")).where(*self._where(Wanted(view="overdue"), me)))
+    def _ids(self) -> sa.Select:
+        """What a page holds is found in the list's rows alone: an index in the order of the page, no join."""
+        return sa.select(list_row.c.id)
+
+    def _full(self, ids: sa.Select) -> list[sa.Row]:
+        """The rows of a page in the order in which its ids were found."""
+        order = {found: place for place, found in enumerate(self._tx.scalars(ids))}
+        if not order:
+            return []
+        rows = self._tx.execute(self._select().where(*self._base(), list_row.c.id.in_(order)))
+        return sorted(rows, key=lambda row: order[row.id])
 
     @property
     def _due_slot(self) -> str | None:
@@ -174,15 +184,12 @@ class Caseload:
         )
 
     def _base(self) -> list[sa.ColumnElement[bool]]:
-        return [
-            list_row.c.project_id == self._project,
-            list_row.c.list == self.rule.name,
-            cases.c.project_id == self._project,
-        ]
+        where = [list_row.c.project_id == self._project, list_row.c.list == self.rule.name]
+        return [*where, list_row.c.worker == self._own] if self._own else where
 
     def _where(self, wanted: Wanted, me: UUID) -> list[sa.ColumnElement[bool]]:
         where = self._base()
-        where.append(cases.c.status == "closed" if wanted.view == "closed" else cases.c.status != "closed")
+        where.append(list_row.c.status == "closed" if wanted.view == "closed" else list_row.c.status != "closed")
         if wanted.view == "mine":
             where.append(list_row.c.worker == me)
         if wanted.view == "overdue":
@@ -201,13 +208,16 @@ class Caseload:
             if name in self.slots
         ]
         if wanted.q:
-            where.append(cases.c.id.in_(self._matching(wanted.q)))
+            where.append(list_row.c.id.in_(self._matching(wanted.q)))
         return where
 
     def _equals(self, prop: str, column: sa.ColumnElement[str], value: str) -> sa.ColumnElement[bool]:
         """By the slot, where there is one: its index also sorts by what is due."""
         slot = self.slots.get(prop)
-        return (list_row.c[slot] if slot else column) == value
+        if slot:
+            return list_row.c[slot] == value
+        entities = sa.select(cases.c.entity).where(cases.c.project_id == self._project, column == value)
+        return list_row.c.id.in_(entities)
 
     def _holds(self, column: sa.Column, value: str) -> sa.ColumnElement[bool]:
         """A choice, or one of several: "my th" holds "th". Not for an index, so it comes after the others."""
@@ -233,16 +243,16 @@ class Caseload:
                 dated.append(
                     sa.tuple_(self._due, list_row.c.id) > sa.tuple_(sa.literal(start.day), sa.literal(start.id))
                 )
-            rows += self._tx.execute(self._select().where(*dated).order_by(self._due, list_row.c.id).limit(PAGE + 1))
+            rows += self._full(self._ids().where(*dated).order_by(self._due, list_row.c.id).limit(PAGE + 1))
         if len(rows) <= PAGE:
             undated = [*where, self._due.is_(None)]
             if start is not None and not start.value:
                 undated.append(list_row.c.id > start.id)
-            rows += self._tx.execute(self._select().where(*undated).order_by(list_row.c.id).limit(PAGE + 1 - len(rows)))
+            rows += self._full(self._ids().where(*undated).order_by(list_row.c.id).limit(PAGE + 1 - len(rows)))
         return rows
 
     def _matching(self, q: str) -> list[UUID]:
-        """Ids of cases whose code or pseudonym begins so; ranges, because under RLS no LIKE uses an index."""
+        """Entities of cases whose code or pseudonym begins so; ranges, because under RLS no LIKE uses an index."""
         text = " ".join(q.split())[:60]
         beginnings = {text, text.lower(), text.capitalize(), text.title()}
         either = [sa.and_(cases.c.pseudonym >= one, cases.c.pseudonym < one + _LAST) for one in sorted(beginnings)]
@@ -252,7 +262,9 @@ class Caseload:
         either.append(cases.c.code == text)
         return list(
             self._tx.scalars(
-                sa.select(cases.c.id).where(cases.c.project_id == self._project, sa.or_(*either)).limit(_MOST_FOUND)
+                sa.select(cases.c.entity)
+                .where(cases.c.project_id == self._project, cases.c.list == self.rule.name, sa.or_(*either))
+                .limit(_MOST_FOUND)
             )
         )
 

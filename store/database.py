@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event
 
@@ -16,6 +17,8 @@ from store.actor import Actor, begin_as
 
 OWNER, APPLICATION = "namjai_owner", "namjai_app"
 _DISK_FULL = {"53100", "58030"}
+# Broken connections, a server that goes down, is read-only for now, or has no room for one more of us.
+_LOST = ("08", "57P", "25006", "53")
 
 
 class Database:
@@ -47,6 +50,10 @@ class Database:
                 yield tx
         except sa.exc.DBAPIError as error:
             raise translated(error) from error
+        except psycopg.Error as error:
+            # The door speaks to the driver directly: its errors are told apart like all others.
+            told = sa.exc.DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True)
+            raise translated(told) from error
         except sa.exc.TimeoutError as error:
             raise DatabaseUnreachable() from error
 
@@ -59,9 +66,8 @@ def translated(error: sa.exc.DBAPIError) -> Exception:
     state = getattr(error.orig, "sqlstate", None)
     if state in _DISK_FULL:
         return StorageFull()
-    lost = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) and (
-        error.connection_invalidated or state is None or state.startswith(("08", "57P"))
-    )
+    broken = state is None and isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+    lost = broken or error.connection_invalidated or (state or "").startswith(_LOST)
     return DatabaseUnreachable() if lost else error
 
 

@@ -185,6 +185,7 @@ def _case_of_known(arrival: Arrival, row: sa.Row, uuid: UUID) -> UUID | None:
         return stored.case_id
     case_id = _case_of(arrival, row, uuid, State(stored.label, dict(stored.data), not stored.placeholder))
     arrival.tx.execute(entity.update().where(*_is(arrival.project, row.name, uuid)).values(case_id=case_id))
+    list_rows.write(arrival.tx, arrival.project, row.name, uuid)
     return case_id
 
 

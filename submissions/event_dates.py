@@ -38,9 +38,10 @@ def day_in(text: str, zone: dt.tzinfo) -> dt.date | None:
         if len(text) <= 10:
             return dt.date.fromisoformat(text)
         moment = dt.datetime.fromisoformat(text)
-    except ValueError:
+        return (moment.astimezone(zone) if moment.tzinfo else moment).date()
+    except (ValueError, OverflowError):
+        # The first and the last day of the calendar are none in another zone.
         return None
-    return (moment.astimezone(zone) if moment.tzinfo else moment).date()
 
 
 @lru_cache(maxsize=32)

@@ -74,7 +74,12 @@ def _original(arrival: Arrival) -> Changes:
     known = rows.version_of(arrival, arrival.instance.instance_id)
     if known is not None:
         return _again(arrival, known)
-    # An edit came before its original: the original joins behind it and changes no answer.
+    # An edit came before its original: the original joins behind it and changes no answer. One at a time: the same
+    # original may be coming twice at this moment.
+    rows.lock_edits(arrival)
+    known = rows.version_of(arrival, arrival.instance.instance_id)
+    if known is not None:
+        return _again(arrival, known)
     arrival.submission_id = rows.submission_by_root(arrival, arrival.instance.instance_id)
     rows.insert_version(arrival, "submission.original")
     return _changes(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))

@@ -24,7 +24,7 @@ def shown(code: str) -> str:
     row = by_key(g.tx, g.me.project, code)
     plan, lang = programme(), words.language()
     sensitive = may_for("case.sensitive", row.worker, row.team)
-    load = Caseload(g.tx, g.me.project, plan, lang, words.today())
+    load = Caseload(g.tx, g.me.project, plan, lang, words.today(), actor=g.actor)
     line = load.one(row.id)
     opener = Opener(g.tx, store(), g.me.project)
     context: dict[str, Any] = {}
@@ -101,10 +101,19 @@ def _contact(row: Any, sensitive: bool, context: dict[str, Any]) -> None:
     if not sensitive:
         context["contact_hidden"] = True
         return
-    forms = [one.id for one in programme().forms.values() if one.safe_contact]
-    found = safe_contact.newest(g.tx, g.me.project, row.id, forms)
-    if found is not None:
-        context["contact"] = safe_contact.contact(g.tx, store(), programme(), found, words.language(), words.zone())
+    found = safe_contact.newest(g.tx, g.me.project, row.id, safe_contact.forms_of(programme()))
+    if found is None:
+        return
+    card = safe_contact.contact(g.tx, store(), programme(), found, words.language(), words.zone())
+    if card is not None:
+        url = url_for("reveal.number", code=who(row, words.language()).key)
+        mask = {"label": t("Safe number", "หมายเลขที่ปลอดภัย"), "url": url, "dots": "• •••• ••••"}
+        context["contact"] = {
+            "checked": card.checked,
+            "rows": [one | {"mask": mask} if one.get("masked") else one for one in card.rows],
+            "never": card.never,
+            "never_lang": card.never_lang,
+        }
 
 
 def _consent(row: Any, opener: Opener, sensitive: bool, context: dict[str, Any]) -> safe_contact.Consent | None:

@@ -27,7 +27,7 @@ _ELSEWHERE = (*ABOUT, "next_what", "last_contact", "opened_on", "languages")
 @requires("case.read")
 def index() -> str:
     plan, lang = programme(), words.language()
-    load = Caseload(g.tx, g.me.project, plan, lang, words.today())
+    load = Caseload(g.tx, g.me.project, plan, lang, words.today(), actor=g.actor)
     wanted = _wanted(load)
     found = load.page(wanted, g.me.user_id)
     counts = load.counts(g.me.user_id)

@@ -26,6 +26,7 @@ cases = project_table(  # "case" is a reserved word
     refers_to("entity_list", "list", to=("name",)),
     sa.CheckConstraint("status IN ('open', 'on_hold', 'closed')", name="status"),
     sa.Index(None, "project_id", "pseudonym"),
+    sa.Index(None, "project_id", "worker"),
     scoped=True,
     postgresql_with={"fillfactor": 80},
 )

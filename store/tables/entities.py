@@ -88,6 +88,8 @@ list_row = project_table(
     required("list"),
     required("id", Uuid),
     optional("case_id", Uuid),
+    # The case's own, once more: a list is read from its rows alone, and joined only for the page that is shown.
+    optional("status"),
     required("sort"),
     optional("ill_typed"),
     *(optional(slot) for slot in TEXT_SLOTS),
@@ -98,6 +100,7 @@ list_row = project_table(
     sa.Index(None, "project_id", "list", "t1", "d1", "id"),
     sa.Index(None, "project_id", "list", "t2", "d1", "id"),
     sa.Index(None, "project_id", "list", "d1", "id"),
+    sa.Index(None, "project_id", "list", "worker", "d1", "id"),
     scoped=True,
     postgresql_with={"fillfactor": 80},
 )

@@ -418,6 +418,7 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": 80},
     )
     op.create_index(op.f("cases_project_id_pseudonym_idx"), "cases", ["project_id", "pseudonym"], unique=False)
+    op.create_index(op.f("cases_project_id_worker_idx"), "cases", ["project_id", "worker"], unique=False)
     op.create_table(
         "form_version",
         sa.Column("project_id", sa.UUID(), nullable=False),
@@ -668,6 +669,7 @@ def upgrade() -> None:
         sa.Column("list", sa.Text(collation="C"), nullable=False),
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("case_id", sa.UUID(), nullable=True),
+        sa.Column("status", sa.Text(collation="C"), nullable=True),
         sa.Column("sort", sa.Text(collation="C"), nullable=False),
         sa.Column("ill_typed", sa.Text(collation="C"), nullable=True),
         sa.Column("t1", sa.Text(collation="C"), nullable=True),
@@ -715,6 +717,12 @@ def upgrade() -> None:
         op.f("list_row_project_id_list_t2_d1_id_idx"),
         "list_row",
         ["project_id", "list", "t2", "d1", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("list_row_project_id_list_worker_d1_id_idx"),
+        "list_row",
+        ["project_id", "list", "worker", "d1", "id"],
         unique=False,
     )
     op.create_table(
@@ -896,6 +904,7 @@ def downgrade() -> None:
     op.drop_index(op.f("membership_project_id_submission_id_idx"), table_name="membership")
     op.drop_index(op.f("membership_project_id_case_id_event_date_submission_id_idx"), table_name="membership")
     op.drop_table("membership")
+    op.drop_index(op.f("list_row_project_id_list_worker_d1_id_idx"), table_name="list_row")
     op.drop_index(op.f("list_row_project_id_list_t2_d1_id_idx"), table_name="list_row")
     op.drop_index(op.f("list_row_project_id_list_t1_d1_id_idx"), table_name="list_row")
     op.drop_index(op.f("list_row_project_id_list_d1_id_idx"), table_name="list_row")
@@ -914,6 +923,7 @@ def downgrade() -> None:
     op.drop_table("entity")
     op.drop_table("list_field")
     op.drop_table("form_version")
+    op.drop_index(op.f("cases_project_id_worker_idx"), table_name="cases")
     op.drop_index(op.f("cases_project_id_pseudonym_idx"), table_name="cases")
     op.drop_table("cases")
     op.drop_table("app_user")
