@@ -104,7 +104,7 @@ def value(tx: sa.Connection, store: Store, project: UUID, row: sa.Row, key: str,
     """The answer in words, exact: after `allow`, and never otherwise."""
     opener = Opener(tx, store, project)
     version = opener.version(row.xml_form_id, row.form_version, row.form_origin)
-    found = (opener.identifying(row) | opener.sensitive(row)).get(key)
+    found = (dict(row.open) | opener.identifying(row) | opener.sensitive(row)).get(key)
     asked = version.schema.field(key)
     if asked is not None and asked.type == "geopoint":
         point = answers_shown.place(str(found))

@@ -34,7 +34,7 @@ _STATES = {"yes": "yes", "no": "no", "limited": "limited"}
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The card: rows in order, and what must never be done."""
+    """The card: rows in order, and what must never be done. A number is there or not; it is opened on its own."""
 
     checked: dt.date
     rows: tuple[dict[str, Any], ...]
@@ -93,7 +93,9 @@ def contact(
         )
 
     rows = tuple(
-        {"label": words.in_(language), "text": text, "lang": script_of(text), "strong": part == "say"}
+        {"label": words.in_(language), "masked": True}
+        if part == "number"
+        else {"label": words.in_(language), "text": text, "lang": script_of(text), "strong": part == "say"}
         for part, words in _ROWS.items()
         if (text := said(part))
     )
@@ -101,6 +103,26 @@ def contact(
     if not rows and not never:
         return None
     return Contact(row.event_date, rows, never, script_of(never) if never else None)
+
+
+def number(tx: sa.Connection, store: Store, programme: Programme, project: UUID, case_id: UUID) -> sa.Row | None:
+    """The submission whose card holds a number; `number_path` says where in it."""
+    row = newest(tx, project, case_id, forms_of(programme))
+    if row is None:
+        return None
+    path = number_path(programme, row.xml_form_id)
+    opener = Opener(tx, store, project)
+    return row if path and (dict(row.open) | opener.sensitive(row)).get(path) else None
+
+
+def number_path(programme: Programme, form: str) -> str:
+    """Where a form says the safe number; "" where it does not ask for one."""
+    return programme.forms[form].safe_contact.get("number", "") if form in programme.forms else ""
+
+
+def forms_of(programme: Programme) -> list[str]:
+    """The forms that say how to reach a person."""
+    return [one.id for one in programme.forms.values() if one.safe_contact]
 
 
 def consent(

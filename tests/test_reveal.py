@@ -131,7 +131,7 @@ def test_some_roles_never_reveal(app: Flask, store: Store, case: Field, person: 
 
 def test_another_teams_worker_reveals_nothing(app: Flask, store: Store, case: Field, person: Callable[..., Actor]) -> None:
     reader = signed_in(app, store, person("field_staff", "Other", "south"))
-    for path in (f"/cases/{case.code}/reveal/name", f"/submissions/{case.form['intake']}/reveal?key={KEY}"):
+    for path in (f"/cases/{case.code}/reveal/name", f"/cases/{case.code}/reveal/number", f"/submissions/{case.form['intake']}/reveal?key={KEY}"):
         assert reader.get(path).status_code == reader.post(path, {"reason": "check"}).status_code == 404
 
 
@@ -142,9 +142,43 @@ def test_only_masked_answers_that_are_there_can_be_revealed(app: Flask, store: S
 
 
 def test_how_to_reach_her_is_for_those_who_work_with_her(app: Flask, store: Store, case: Field, worker: Actor, person: Callable[..., Actor]) -> None:
-    assert SAFE in signed_in(app, store, worker).page(f"/cases/{case.code}")
+    assert "Never call at night" in signed_in(app, store, worker).page(f"/cases/{case.code}")
     page = signed_in(app, store, person("finance")).page(f"/cases/{case.code}")
-    assert SAFE not in page and "Never call at night" not in page and "She sleeps better" not in page
+    assert "reveal/number" not in page and SAFE not in page and "Never call at night" not in page and "She sleeps better" not in page
+
+
+@pytest.mark.parametrize("role", ["field_staff", "therapist", "coordinator", "supervisor", "legal", "director"])
+def test_the_safe_number_is_masked_until_asked(app: Flask, store: Store, aftercare: Actor, person: Callable[..., Actor], role: str) -> None:
+    who = person(role, "Nok P.", "north")
+    desk = Field(store, aftercare, team="north")
+    desk.intake(by=who, **{"safety/safe_number": SAFE})
+    reader = signed_in(app, store, who)
+    page = reader.page(f"/cases/{desk.code}")
+    assert "Number" in page and "5000" not in page and "0142" not in page
+    path = re.search(r'href="(/cases/[^"]+/reveal/number)"', page)
+    assert path
+    asking = reader.get(path[1]).get_data(as_text=True)
+    assert "0142" not in asking and events(store, who, "value.revealed") == []
+    assert reader.post(path[1], {}).status_code == 400 and events(store, who, "value.revealed") == []
+    answer = reader.post(path[1], {"reason": "contact"})
+    assert answer.status_code == 200 and SAFE in answer.get_data(as_text=True)
+    assert answer.headers["Cache-Control"].startswith("no-store")
+    event = events(store, who, "value.revealed")[0]
+    assert event.subject_kind == "case" and event.detail["fields"] == ["safety/safe_number"] and "0142" not in str(event.detail)
+
+
+@pytest.mark.parametrize("role", ["finance", "donor_liaison", "auditor", "admin"])
+def test_whoever_may_not_reach_her_gets_no_number(app: Flask, store: Store, case: Field, person: Callable[..., Actor], role: str) -> None:
+    answer = signed_in(app, store, person(role)).post(f"/cases/{case.code}/reveal/number", {"reason": "contact"})
+    assert answer.status_code == 403 and SAFE not in answer.get_data(as_text=True)
+
+
+def test_without_a_number_there_is_nothing_to_reveal(app: Flask, store: Store, aftercare: Actor, worker: Actor) -> None:
+    desk = Field(store, aftercare, team="north")
+    desk.intake(by=worker)
+    reader = signed_in(app, store, worker)
+    assert "reveal/number" not in reader.page(f"/cases/{desk.code}")
+    assert reader.get(f"/cases/{desk.code}/reveal/number").status_code == 404
 
 
 def test_a_place_is_shown_within_a_kilometre_until_asked(app: Flask, store: Store, case: Field, worker: Actor) -> None:

@@ -52,7 +52,7 @@ class World:
 
     def _case(self, store: Store, home: Actor, person: Any, worker: Actor, code: str, team: str) -> dict[str, Any]:
         desk = Field(store, home, code=code, team=team, files=(File(PICTURE, picture(), "image/jpeg"),))
-        desk.intake(by=worker)
+        desk.intake(by=worker, **{"safety/safe_number": "0 5000 0142"})
         grant = desk.request(worker)
         issued = desk.approve(grant, person("director"), role="director")
         desk.work()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, g, request, url_for
 from markupsafe import Markup
 
-from cases import answers_shown, reveal
+from cases import answers_shown, reveal, safe_contact
 from cases.opened import Opener
 from cases.who import Who, by_key, of_submissions, who
 from namjai.problems import NotFound, Problem
@@ -79,6 +79,26 @@ def name(code: str) -> Response:
     return _asking(
         t("Name", "ชื่อจริง"), url_for("reveal.name", code=line.key), back, line, ("case", case.id), row.id, keys, read
     )
+
+
+@pages.route("/cases/<code>/reveal/number", methods=["GET", "POST"])
+@requires("case.sensitive", alone=True)
+def number(code: str) -> Response:
+    """Where a person may be called: for whoever may read how to reach her."""
+    with acting() as g.tx:
+        case = by_key(g.tx, g.me.project, code)
+        row = safe_contact.number(g.tx, store(), programme(), g.me.project, case.id)
+        line = who(case, words.language())
+    if row is None:
+        raise NotFound()
+    key = safe_contact.number_path(programme(), row.xml_form_id)
+
+    def read() -> str:
+        return reveal.value(g.tx, store(), g.me.project, row, key, words.language(), words.zone())
+
+    back, url = (url_for(page, code=line.key) for page in ("cases.show", "reveal.number"))
+    label = t("Safe number", "หมายเลขที่ปลอดภัย")
+    return _asking(label, url, f"{back}#contact", line, ("case", case.id), row.id, [key], read)
 
 
 def _asking(
