@@ -23,14 +23,13 @@ from namjai.languages import Words
 from namjai.problems import NotFound
 from odk.programme import Programme
 from odk.schema import Privacy
-from odk.wording import PLACEHOLDERS
 from store.actor import Actor
 from store.opening import Store
 from store.tables import action, grants, project_user, users
 
 _MADE = ("issued", "printed")
 Progress = Literal["done", "now", "todo"]
-# Not worth a line of its own: the letter shows it, or another line says it.
+# Without a choice of the programme: what the letter says, less what is not worth a line of its own.
 _LEFT_OUT = ("language", "address", "recipient", "request_date")
 _STEPS: dict[str, Words] = {
     "requested": Words("Requested", "ยื่นคำขอ"), "approval": Words("Approval", "อนุมัติ"),
@@ -170,18 +169,17 @@ def _ask(
 
 def _facts(programme: Programme, request: Request, role: str | None, language: str) -> list[Fact]:
     facts, schema = [], request.schema
-    for name, path in programme.letter_fields.items():
-        text = request.shown(path, language)
-        if name in _LEFT_OUT or not text:
+    chosen = programme.grants.shown if programme.grants else ()
+    for path in chosen or [one for name, one in programme.letter_fields.items() if name not in _LEFT_OUT]:
+        asked, text = schema.field(path), request.shown(path, language)
+        # What the form works out for itself is worded for a letter, not for whoever decides.
+        if not text or asked is None or not asked.labels:
             continue
-        asked = schema.field(path)
-        # A calculation has no label of its own: then the letter's word for it.
-        named = bool(asked and asked.labels)
-        label = asked.label(language) if asked and named else _means(name, language)
+        label = asked.label(language)
         if not may_see(schema.privacy_of(path, request.version.undeclared), role):
             facts.append(Fact(path, label, masked=True))
         else:
-            facts.append(Fact(path, label, text, day=_day(text) if asked and asked.type == "date" else None))
+            facts.append(Fact(path, label, text, day=_day(text) if asked.type == "date" else None))
     return facts
 
 
@@ -193,9 +191,12 @@ def _suspended(
     changed = (
         grant_requests.differences(tx, store, actor.project, request, before, language) if request and before else []
     )
+    # What the form worked out follows from an answer that is shown.
+    worked_out = {one.path for one in request.schema.fields if one.kind == "calculation"} if request else set()
     shown = [
         Difference(key, label, was, now) if may_see(privacy, role) else Difference(key, label, masked=True)
         for key, label, was, now, privacy in changed
+        if key not in worked_out
     ]
     since = tx.execute(
         sa.select(action.c.at)
@@ -248,11 +249,6 @@ def _names(tx: sa.Connection, ids: set[UUID | None]) -> dict[UUID | None, str]:
     if not wanted:
         return {}
     return {row.id: row.name for row in tx.execute(sa.select(users.c.id, users.c.name).where(users.c.id.in_(wanted)))}
-
-
-def _means(name: str, language: str) -> str:
-    text = PLACEHOLDERS[name].means.in_(language) if name in PLACEHOLDERS else name
-    return text[:1].upper() + text[1:]
 
 
 def _day(text: str) -> dt.date | None:

@@ -51,6 +51,7 @@ def read_grants(top: Table) -> GrantRule | None:
         number_format=_number_format(one, one.text("number_format", "{year}-{number:04}")),
         approvers=one.texts("approvers", ("coordinator", "director"), one_of=_ROLES),
         limits=_limits(one),
+        shown=one.texts("shown"),
     )
     one.done()
     return rule

@@ -36,6 +36,8 @@ def grant_rules(fit: Fit) -> Iterator[Finding]:
     if schema is not None:
         for name, path in programme.letter_fields.items():
             yield from fit.path(schema, path, f"letter_fields.{name}", any_privacy=True)
+        for path in rule.shown:
+            yield from fit.path(schema, path, "grants.shown", any_privacy=True)
 
 
 def letter_rules(fit: Fit) -> Iterator[Finding]:

@@ -137,7 +137,9 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class GrantRule:
-    """How money is asked for, approved and signed for. `receipt_date` and `receipt_amount` are properties."""
+    """How money is asked for, approved and signed for. `receipt_date` and `receipt_amount` are properties, `shown` the
+    questions of the form that whoever approves and pays must read.
+    """
 
     list: str
     form: str
@@ -148,6 +150,7 @@ class GrantRule:
     number_format: str = "{year}-{number:04}"
     approvers: tuple[str, ...] = ("coordinator", "director")
     limits: tuple[Limit, ...] = ()
+    shown: tuple[str, ...] = ()
 
     def may_approve(self, role: str, satang: int) -> bool:
         """Whether the role alone may approve the sum. Above the last limit nobody may."""
