@@ -24,6 +24,8 @@ _SCRIPTS = (
     ("zh", "\u4e00", "\u9fff"),
 )
 _OWN_AND_LATIN = re.compile(r"^(.*[^\x00-\u024f\s(·/,])[\s·/,(]+([A-Za-z\u00c0-\u024f][\x20-\u024f]*?)\)?$")
+_LIKE_A_SECOND = re.compile(r"-[0-9]{1,6}$")
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What a line about a case needs of its row.
 LINE = (cases.c.id, cases.c.code, cases.c.suffix, cases.c.pseudonym, cases.c.placeholder)
 
@@ -43,11 +45,19 @@ class Who:
 def who(row: Any, language: str) -> Who:
     """The line of a case's row."""
     own, latin = split(row.pseudonym)
-    key = row.code if row.suffix == 1 else f"{row.code}-{row.suffix}"
+    code = row.code if row.suffix == 1 else f"{row.code}-{row.suffix}"
     warn = None
     if row.suffix > 1:
         warn = "อีกเคสหนึ่งมีรหัสเดียวกัน" if language == "th" else "Another case has the same code"
-    return Who(key, key, own, latin, script_of(own), warn)
+    return Who(_key(row, code), code, own, latin, script_of(own), warn)
+
+
+def _key(row: Any, code: str) -> str:
+    """A code in an address: the code itself, unless it holds what an address cannot, or looks like a second one."""
+    if "/" in code or code in (".", ".."):
+        # Rows of grants, letters and lists carry an id of their own.
+        return str(getattr(row, "case_id", None) or row.id)
+    return f"{code}-1" if row.suffix == 1 and _LIKE_A_SECOND.search(code) else code
 
 
 def split(pseudonym: str) -> tuple[str, str | None]:
@@ -69,9 +79,13 @@ def by_key(tx: sa.Connection, project: UUID, key: str) -> sa.Row:
     """The case of an address. Raises NotFound: also for what this transaction's actor may not see."""
     code, dash, suffix = key.rpartition("-")
     either = [sa.and_(cases.c.code == key, cases.c.suffix == 1)]
-    if dash and suffix.isascii() and suffix.isdigit() and int(suffix[:6]) > 1 and len(suffix) <= 6:
+    if dash and suffix.isascii() and suffix.isdigit() and len(suffix) <= 6:
         either.append(sa.and_(cases.c.code == code, cases.c.suffix == int(suffix)))
-    row = tx.execute(sa.select(cases).where(cases.c.project_id == project, sa.or_(*either)).limit(1)).one_or_none()
+    if _ID.fullmatch(key):
+        either.append(cases.c.id == UUID(key))
+    # "A-2" is the second case of the code A; where there is none, the first of the code A-2.
+    found = sa.select(cases).where(cases.c.project_id == project, sa.or_(*either))
+    row = tx.execute(found.order_by(cases.c.code != code).limit(1)).one_or_none()
     if row is None:
         raise NotFound()
     return row

@@ -11,6 +11,8 @@ from store.keys import new_id
 from store.tables import cases, list_row, membership
 from submissions.fold import State
 
+_LONGEST_CODE, _LONGEST_PSEUDONYM = 60, 200
+
 
 def from_entity(
     tx: sa.Connection, project: UUID, row: sa.Row, uuid: UUID, state: State, *, worker: UUID | None, team: str | None,
@@ -58,10 +60,10 @@ def _values(tx: sa.Connection, project: UUID, row: sa.Row, found: sa.Row, state:
     values: dict = {"risk": said.get("risk"), "opened_on": _day(said.get("opened_on"))}
     if not state.created:
         return values
-    code = said.get("code") or found.code
+    code = _bounded(said.get("code"), _LONGEST_CODE) or found.code
     if code != found.code:
         values |= {"code": code, "suffix": _free_suffix(tx, project, code)}
-    return values | {"placeholder": False, "pseudonym": said.get("pseudonym") or ""}
+    return values | {"placeholder": False, "pseudonym": _bounded(said.get("pseudonym"), _LONGEST_PSEUDONYM)}
 
 
 def _free_suffix(tx: sa.Connection, project: UUID, code: str) -> int:
@@ -81,6 +83,11 @@ def _hand_over(tx: sa.Connection, project: UUID, case_id: UUID, worker: UUID, te
         tx.execute(
             table.update().where(table.c.project_id == project, table.c.case_id == case_id).values(worker=worker, team=team)
         )
+
+
+def _bounded(text: str | None, longest: int) -> str:
+    """One line of a length that an index can hold; the entity keeps the whole."""
+    return " ".join((text or "").split())[:longest].strip()
 
 
 def _day(text: str | None) -> dt.date | None:

@@ -1,0 +1,116 @@
+"""What a hostile or unlucky sender finds: nothing lost, nothing stuck, nothing shown."""
+from __future__ import annotations
+
+import html
+import re
+import secrets
+import uuid
+
+import pytest
+import sqlalchemy as sa
+from readers import signed_in
+from test_receive import NOTE, PERSON, note, person_xml
+
+from namjai.problems import DatabaseUnreachable, StorageFull
+from store.tables import cases, entity, quarantine, submission
+
+
+@pytest.fixture
+def rows(store, aftercare):
+    """Counts the rows of a table in the project."""
+
+    def count(table, **where):
+        with store.database.begin(aftercare) as tx:
+            query = sa.select(sa.func.count()).select_from(table).where(table.c.project_id == aftercare.project)
+            return tx.scalar(query.where(*(table.c[name] == value for name, value in where.items())))
+
+    return count
+
+
+START = """
+| survey   |
+|          | type     | name  | label |
+|          | start    | start |       |
+|          | dateTime | when  | When  |
+|          | text     | words | Words |
+| settings |
+|          | form_id | version    |
+|          | started | 2026112401 |
+"""
+
+
+@pytest.mark.parametrize("when", [
+    "0001-01-01T00:00:00.000+14:00", "9999-12-31T23:59:59.000-12:00", "0001-01-01", "10000-01-01T00:00:00.000Z",
+    "2026-02-30T10:00:00.000+07:00", "2026-11-24T10:00:00.000+99:99", "x" * 5000,
+])
+def test_no_clock_however_wrong_keeps_a_submission_out(tablet, publish, rows, when):
+    publish(START)
+    xml = (f'<data id="started" version="2026112401"><start>{when}</start><when>{when}</when><words>w</words>'
+           "<meta><instanceID>uuid:1</instanceID></meta></data>")
+    answer = tablet.post(xml)
+    assert answer.status_code == 201, answer.text
+    assert rows(submission) == 1
+
+
+# No two the same, so that nothing of it can be compressed.
+LONG = "".join(chr(0xE01 + secrets.randbelow(46)) for _ in range(5000))
+
+
+@pytest.mark.parametrize("said", [
+    {"case_code": LONG}, {"pseudonym": LONG}, {"risk": LONG}, {"case_code": "A/../B?c#d"}, {"case_code": "  "},
+])
+def test_no_answer_however_long_keeps_a_submission_out(tablet, publish, rows, said):
+    publish(PERSON.replace("${given}", "${case_code}").replace("${how}", "${risk}"))
+    answer = tablet.post(person_xml("c", **({"case_code": "KTR-MDV-QHT", "pseudonym": "Fah", "risk": "low"} | said)))
+    assert answer.status_code == 201, answer.text
+    assert rows(submission) == rows(entity) == rows(cases) == 1
+
+
+def test_the_same_original_twice_at_once_after_its_edit_is_no_conflict(tablet, publish, rows, monkeypatch):
+    from submissions import rows as statements
+
+    publish(NOTE)
+    original = note("0")
+    for xml in (note("1", "edited", edit_of="0"), original):
+        tablet.post(xml)
+    asked, version_of = [], statements.version_of
+
+    def not_here_yet(arrival, instance_id):
+        """The first look happens before the other delivery is committed."""
+        asked.append(instance_id)
+        return None if len(asked) == 1 else version_of(arrival, instance_id)
+
+    monkeypatch.setattr(statements, "version_of", not_here_yet)
+    assert tablet.post(original).status_code == 201
+    assert rows(quarantine) == 0
+
+
+def test_what_the_driver_says_of_the_doors_own_statements_is_told_apart(store, aftercare):
+    def fails(statement: str):
+        with store.database.begin(aftercare) as tx, tx.connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    raising = "DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '{}'; END $$"
+    for state in ("23505", "40P01", "40001", "22003"):
+        with pytest.raises(sa.exc.DBAPIError) as caught:
+            fails(raising.format(state))
+        assert caught.value.orig.sqlstate == state
+    for state in ("53300", "25006", "57P03", "08006"):
+        with pytest.raises(DatabaseUnreachable):
+            fails(raising.format(state))
+    for state in ("53100", "58030"):
+        with pytest.raises(StorageFull):
+            fails(raising.format(state))
+
+
+def test_a_case_is_reached_by_its_code_whatever_the_code_holds(app, store, tablet, publish, person):
+    publish(PERSON.replace("${given}", "${case_code}").replace("${how}", "${risk}"))
+    told = {"A/../B?c#d": "Slash", "A": "Plain", "A-2": "Numbered", "..": "Dots", "กข 1%": "Thai"}
+    for code, pseudonym in [*told.items(), ("A", "Second")]:
+        tablet.post(person_xml(pseudonym, str(uuid.uuid4()), case_code=code, pseudonym=pseudonym, risk="low"))
+    reader = signed_in(app, store, person("coordinator"))
+    addresses = set(re.findall(r'href="(/cases/[^"?]+)"', reader.page("/cases")))
+    assert len(addresses) == len(told) + 1
+    pages = [reader.page(html.unescape(address)) for address in addresses]
+    for pseudonym in (*told.values(), "Second"):
+        assert sum(pseudonym in page for page in pages) == 1, pseudonym
