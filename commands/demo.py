@@ -16,11 +16,13 @@ import click
 from namjai.problems import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import sqlalchemy as sa
 
     from commands.demonstration.clock import Clock
     from commands.demonstration.office import Office
-    from commands.demonstration.plan import Plan
+    from commands.demonstration.plan import Deed, Plan, Sending
     from commands.demonstration.sending import Door
     from store.actor import Actor
     from store.opening import Store
@@ -179,18 +181,29 @@ def _carry_out(plan: Plan, door: Door, office: Office, clock: Clock, begun: dt.d
     from commands.demonstration.plan import Sending
 
     last = None
-    with click.progressbar(plan.steps, label="Demonstration data", update_min_steps=25) as steps:
-        for step in steps:
-            # What came this morning came just now where it is still night.
-            clock.moment = min(step.at, begun)
-            if isinstance(step, Sending):
-                last = (step, door.take(step))
-            else:
-                office.do(step)
+    for step in _shown(plan.steps):
+        # What came this morning came just now where it is still night.
+        clock.moment = min(step.at, begun)
+        if isinstance(step, Sending):
+            last = (step, door.take(step))
+        else:
+            office.do(step)
     clock.moment = None
     if last is not None:
         door.errands(last)
     return door.sent
+
+
+def _shown(steps: tuple[Sending | Deed, ...]) -> Iterable[Sending | Deed]:
+    """The steps, with a bar on a terminal that says how long it still takes; elsewhere a line."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        click.echo("Making demonstration data …")
+        return steps
+    return track(steps, "Making demonstration data", console=console, transient=True, update_period=0.2)
 
 
 def _mark(store: Store, actor: Actor, plan: Plan) -> None:

@@ -1,15 +1,54 @@
 """What `make run` does before it serves: the shipped programme, demonstration data, and a word of welcome."""
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import click
 
-from namjai.settings import ROOT
+from namjai.problems import Problem
+from namjai.settings import ROOT, Settings
 from store.opening import KEEPER, Store
 
 SHIPPED = ROOT / "forms" / "aftercare"
+WORK = "work"
+
+
+class RealWorkAmongInvented(Problem):
+    code, http_status = "real-work-among-invented", 409
+    en = ("This data directory holds invented people, and NAMJAI_DEMO=0 says that this is real work. Nothing was "
+          "changed. Name an empty one, for example: NAMJAI_DEMO=0 NAMJAI_DATA_DIR={other} make run")
+    th = ("โฟลเดอร์ข้อมูลนี้มีบุคคลสมมติ แต่ NAMJAI_DEMO=0 หมายถึงการใช้งานจริง ยังไม่มีการเปลี่ยนแปลง ระบุโฟลเดอร์ว่าง เช่น "
+          "NAMJAI_DEMO=0 NAMJAI_DATA_DIR={other} make run")
+
+
+class TrialAmongReal(Problem):
+    code, http_status = "trial-among-real", 409
+    en = ("This data directory holds real work, and without NAMJAI_DEMO=0 Namjai would be on trial in it. Nothing was "
+          "changed. Set NAMJAI_DEMO=0, or name another directory with NAMJAI_DATA_DIR.")
+    th = ("โฟลเดอร์ข้อมูลนี้ใช้งานจริง หากไม่ตั้ง NAMJAI_DEMO=0 ระบบจะทำงานแบบทดลองกับข้อมูลจริง ยังไม่มีการเปลี่ยนแปลง "
+          "ตั้ง NAMJAI_DEMO=0 หรือระบุโฟลเดอร์อื่นด้วย NAMJAI_DATA_DIR")
+
+
+def keep_apart(store: Store) -> None:
+    """Real work never starts where invented people are, nor a trial where real work is; real work is noted.
+
+    Raises RealWorkAmongInvented, TrialAmongReal.
+    """
+    import sqlalchemy as sa
+    from sqlalchemy.dialects.postgresql import insert
+
+    from commands.demo import SETTING
+    from store.tables import setting
+
+    with store.database.begin(KEEPER) as tx:
+        noted = set(tx.scalars(sa.select(setting.c.name).where(setting.c.name.in_((SETTING, WORK)))))
+        if store.settings.demo:
+            if WORK in noted:
+                raise TrialAmongReal()
+            return
+        if SETTING in noted:
+            raise RealWorkAmongInvented(other=store.settings.data_dir.with_name("namjai-real"))
+        tx.execute(insert(setting).values(name=WORK, value={"real": True}).on_conflict_do_nothing())
 
 
 def prepare(store: Store) -> None:
@@ -30,7 +69,7 @@ def prepare(store: Store) -> None:
 def welcome(store: Store) -> None:
     """Say where Namjai is, as whom the link signs in, and how a tablet connects."""
     settings = store.settings
-    here = settings.public_url if settings.base_url else f"http://{_shown(settings.host)}:{settings.port}"
+    here = settings.public_url
     click.echo()
     if settings.demo:
         link, name = _link(store, here)
@@ -38,25 +77,31 @@ def welcome(store: Store) -> None:
         click.echo(f"  {link}")
     else:
         click.echo(f"Namjai: {here}")
-    if settings.host in ("127.0.0.1", "localhost", "::1") and not settings.base_url:
-        click.echo("Tablets cannot reach 127.0.0.1. To connect one on the same network: HOST=0.0.0.0 make run")
-    else:
-        click.echo(f"Tablets: open {here}/tablets and scan the QR code with ODK Collect.")
+        if not _somebody(store):
+            click.echo("Nobody can sign in yet. The first person is made by a command, with these same settings:")
+            click.echo("  .venv/bin/namjai users create you@example.org --role admin")
+    click.echo(_of_tablets(settings, here))
     click.echo("Ctrl-C stops it.\n")
 
 
-def lan_address() -> str:
-    """The address under which other devices on the network reach this machine. No packet is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # a documentation address: only the route is asked for
-            return probe.getsockname()[0]
-        except OSError:
-            return "127.0.0.1"
+def _of_tablets(settings: Settings, here: str) -> str:
+    if not settings.demo and not here.startswith("https://"):
+        return "Tablets are enrolled when NAMJAI_BASE_URL is an https address: docs/administrators.md"
+    if settings.host in ("127.0.0.1", "localhost", "::1") and not settings.base_url:
+        return f"Tablets cannot reach 127.0.0.1. To connect one on the same network: {settings.lan_command}"
+    return f"Tablets: open {here}/tablets and scan the QR code with ODK Collect."
 
 
-def _shown(host: str) -> str:
-    return lan_address() if host in ("0.0.0.0", "::") else host  # noqa: S104
+def _somebody(store: Store) -> bool:
+    from cases import people, projects
+
+    with store.database.begin(KEEPER) as tx:
+        rows = projects.all_projects(tx)
+    for row in rows:
+        with store.database.begin(projects.in_project(row.id)) as tx:
+            if people.listed(tx, row.id):
+                return True
+    return False
 
 
 def _link(store: Store, here: str) -> tuple[str, str]:

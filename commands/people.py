@@ -3,10 +3,18 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
 
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from store.opening import Store
+
+_ROLES = ("field_staff, therapist, coordinator, supervisor, finance, legal, director, donor_liaison, auditor or "
+          "admin.")
 _PROJECT = click.option("--project", help="The project's name; left out: the only one.")
 _EMAIL = click.argument("email")
 
@@ -18,12 +26,14 @@ def users() -> None:
 
 @users.command("create")
 @_EMAIL
-@click.option("--role", required=True, help="field_staff, therapist, coordinator, supervisor, finance, legal, director, donor_liaison, auditor or admin.")
+@click.option("--role", required=True, help=_ROLES)
 @click.option("--name", help="The name that others see; left out: the part before the @.")
 @click.option("--team", help="The team of a supervisor and her people.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
 @_PROJECT
-def create_user(email: str, role: str, name: str | None, team: str | None, password_stdin: bool, project: str | None) -> None:
+def create_user(
+    email: str, role: str, name: str | None, team: str | None, password_stdin: bool, project: str | None
+) -> None:
     """Add a person. Prints a first password, which the person changes."""
     from cases import people
     from commands.opening import opened, project_actor
@@ -89,7 +99,7 @@ def _change(email: str, project: str | None, what: str, *more: str) -> str | Non
             return getattr(people, what)(tx, store, actor, _person(tx, actor.project, email), *more)
 
 
-def _person(tx, project: UUID, email: str) -> UUID:  # type: ignore[no-untyped-def]
+def _person(tx: sa.Connection, project: UUID, email: str) -> UUID:
     from cases import people
     from namjai.problems import InputInvalid
 
@@ -120,7 +130,7 @@ def create_tablet(name: str, email: str | None, as_json: bool, project: str | No
         with store.database.begin(actor) as tx:
             user_id = _person(tx, actor.project, email) if email else None
             _, token = tablets.create(tx, store, actor, name, user_id)
-        url = tablets.server_url(store.settings.public_url, token)
+        url = tablets.server_url(_address(store), token)
         settings = tablets.collect_settings(url, "Namjai")
     if as_json:
         click.echo(json.dumps({"name": name, "url": url, "qr": settings}))
@@ -130,8 +140,15 @@ def create_tablet(name: str, email: str | None, as_json: bool, project: str | No
         import segno
 
         segno.make(settings, error="l").terminal(compact=True)
-        if "//127." in url or "//localhost" in url:
-            click.echo("A tablet cannot reach this address: set NAMJAI_BASE_URL, or HOST=0.0.0.0 make run.", err=True)
+    if "//127." in url or "//localhost" in url:
+        click.echo("A tablet cannot reach this address: set NAMJAI_BASE_URL, or HOST=0.0.0.0 make run.", err=True)
+
+
+def _address(store: Store) -> str:
+    """The address that tablets reach: the one that is set, else that of the server which runs over the same data."""
+    from commands.serving import noted_address
+
+    return store.settings.base_url or noted_address(store.settings) or store.settings.public_url
 
 
 @app_users.command("revoke")

@@ -1,6 +1,7 @@
 """`namjai serve` and `namjai run`: the web, the tablets' door and the worker on one machine."""
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from namjai.problems import Problem
 from namjai.settings import ROOT, Settings
 
 WEB_PROCESSES = 2
+# More than the cores: a tablet on a slow line holds its thread for as long as its pictures take to arrive.
 THREADS = 8
 
 
@@ -32,10 +34,12 @@ class PortTaken(Problem):
 def serve(host: str | None, port: int | None, no_worker: bool) -> None:
     """Serve the web and the tablets' door until Ctrl-C."""
     settings = _settings(host, port)
+    from commands.first_run import keep_apart
     from commands.opening import opened
 
     _need_free(settings)
-    with opened(settings, pool_size=1):
+    with opened(settings, pool_size=1) as store:
+        keep_apart(store)
         _serve(settings, worker=not no_worker)
 
 
@@ -43,11 +47,12 @@ def serve(host: str | None, port: int | None, no_worker: bool) -> None:
 def run() -> None:
     """Set up what is missing (schema, programme, demonstration data on a first run), then serve."""
     settings = _settings(None, None)
-    from commands.first_run import prepare, welcome
+    from commands.first_run import keep_apart, prepare, welcome
     from commands.opening import opened
 
     _need_free(settings)
     with opened(settings, pool_size=2) as store:
+        keep_apart(store)
         prepare(store)
         welcome(store)
         _serve(settings, worker=True)
@@ -77,8 +82,12 @@ def _serve(settings: Settings, *, worker: bool) -> None:
 
     os.environ["HOST"], os.environ["PORT"] = settings.host, str(settings.port)
     os.chdir(ROOT)
+    logging.getLogger("_granian").addFilter(_is_for_whoever_runs_it)
     background = Background() if worker else None
+    note = settings.data_dir / "run" / "address"
     try:
+        note.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        note.write_text(settings.public_url, "utf-8")
         Granian(
             "commands.wsgi:application", factory=True, address=settings.host, port=settings.port,
             interface=Interfaces.WSGI, workers=WEB_PROCESSES, blocking_threads=THREADS, respawn_failed_workers=True,
@@ -90,6 +99,19 @@ def _serve(settings: Settings, *, worker: bool) -> None:
     finally:
         if background:
             background.stop()
+        note.unlink(missing_ok=True)
+        click.echo("\nNamjai has stopped. Everything is kept.")
+
+
+def noted_address(settings: Settings) -> str | None:
+    """The address of the server that runs over the same data directory, where one does."""
+    note = settings.data_dir / "run" / "address"
+    return note.read_text("utf-8") if note.is_file() else None
+
+
+def _is_for_whoever_runs_it(told: logging.LogRecord) -> bool:
+    """Whether a word of the server belongs on the terminal: not its advice about THREADS, which we have weighed."""
+    return not told.getMessage().startswith("Configuration allows spawning up to")
 
 
 class Background:

@@ -3,8 +3,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from namjai.settings import Settings
 
 
 @click.command()
@@ -26,7 +32,8 @@ def status(project: str | None, as_json: bool) -> None:
     click.echo(f"{found['submissions']} submissions in {found['cases']} cases")
     for form, number in found["submissions_by_form"].items():
         click.echo(f"  {form}: {number}")
-    click.echo(f"files: {files['verified']} here, {files['expected'] + files['partial']} still expected, {files['missing']} missing")
+    expected = files["expected"] + files["partial"]
+    click.echo(f"files: {files['verified']} here, {expected} still expected, {files['missing']} missing")
     click.echo(f"quarantine: {waiting}{' (namjai quarantine list)' if waiting else ''}")
     click.echo(f"jobs: {found['jobs']['queued']} queued, {found['jobs']['failed']} failed")
 
@@ -44,7 +51,8 @@ def doctor() -> None:
     raise SystemExit(1 if wrong else 0)
 
 
-def _looks(settings, fonts):  # type: ignore[no-untyped-def]
+def _looks(settings: Settings, fonts: Path) -> Iterator[tuple[bool, str]]:
+    """(whether it is well, what was looked at and what to do)."""
     from ctypes.util import find_library
 
     yield settings.data_dir.exists() or settings.data_dir.parent.exists(), f"data directory {settings.data_dir}"
@@ -52,15 +60,18 @@ def _looks(settings, fonts):  # type: ignore[no-untyped-def]
     free = shutil.disk_usage(place).free // 2**30 if place.exists() else 0
     yield free >= 1, f"{free} GiB free on its disk"
     yield bool(list(fonts.glob("*.ttf"))), "fonts of the letters (make run brings them)"
-    yield find_library("pango-1.0") is not None, "Pango, which sets the letters (apt-get install libpango-1.0-0 libpangoft2-1.0-0)"
-    yield True, "Java: forms are also checked by ODK Validate" if shutil.which("java") else "no Java: forms are checked by pyxform alone"
+    pango = "Pango, which sets the letters (apt-get install libpango-1.0-0 libpangoft2-1.0-0)"
+    yield find_library("pango-1.0") is not None, pango
+    java = "Java: forms are also checked by ODK Validate"
+    yield True, java if shutil.which("java") else "no Java: forms are checked by pyxform alone"
     if not settings.demo:
-        yield settings.public_url.startswith("https://"), "NAMJAI_BASE_URL is an https address"
-        yield not settings.master_key_lies_in_data_dir, "the master key lies outside the data directory (NAMJAI_MASTER_KEY_FILE)"
+        yield settings.public_url.startswith("https://"), "NAMJAI_BASE_URL must be an https address"
+        outside = "the master key must lie outside the data directory (NAMJAI_MASTER_KEY_FILE)"
+        yield not settings.master_key_lies_in_data_dir, outside
     yield from _database(settings)
 
 
-def _database(settings):  # type: ignore[no-untyped-def]
+def _database(settings: Settings) -> Iterator[tuple[bool, str]]:
     from commands.opening import opened
     from namjai.problems import Problem
 

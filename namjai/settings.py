@@ -10,6 +10,7 @@ import binascii
 import os
 import re
 import secrets
+import socket
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ VENDOR = ROOT / "web" / "static" / "vendor"  # other people's CSS, scripts, icon
 FONTS = VENDOR / "fonts-ttf"  # the letters' fonts, `<family>-<subset>-<weight>.ttf`: TTF is laid out six times faster
 
 KEY_BYTES = 32
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 compared, never listened on here
 PLAIN_WORDS = {  # pydantic's own are written for programmers
     "bool_parsing": "it must be 1 (on trial) or 0 (real work)",
     "int_parsing": "it must be a number",
@@ -77,7 +79,13 @@ class Settings(BaseSettings):
     @property
     def public_url(self) -> str:
         """The address that tablets and letters see, without a slash at its end."""
-        return self.base_url or f"http://{_bracketed(self.host)}:{self.port}"
+        host = lan_address() if self.host in EVERYWHERE else _bracketed(self.host)
+        return self.base_url or f"http://{host}:{self.port}"
+
+    @property
+    def lan_command(self) -> str:
+        """What one types so that tablets on the same network reach Namjai, on the port that it has."""
+        return "HOST=0.0.0.0 make run" if self.port == 8000 else f"HOST=0.0.0.0 PORT={self.port} make run"
 
     @property
     def master_key_lies_in_data_dir(self) -> bool:
@@ -138,6 +146,16 @@ class Settings(BaseSettings):
                 # Frozen for everybody else; this is still the construction.
                 object.__setattr__(self, f"{name}_key", key)
         return self
+
+
+def lan_address() -> str:
+    """The address under which other devices on the network reach this machine. No packet is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # a documentation address: only the route is asked for
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
 
 
 def decoded_key(text: str) -> bytes:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import threading
 import uuid
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 from grant_desk import PURPOSE, Desk
+from pypdf import PdfReader
 
 from cases import letters, verification
 from cases.grant_problems import (
@@ -93,6 +95,13 @@ def test_on_trial_a_letter_never_takes_a_number_of_the_real_series(desk: Desk, r
     assert {one.number: one.series for one in desk.letters()} == {**dict.fromkeys(on_trial, "trial"), counts: "real"}
     assert all("ทดลอง" in desk.data(one.id).printed_number for one in desk.letters() if one.series == "trial")
     assert desk.data(next(one.id for one in desk.letters() if one.series == "real")).printed_number.startswith("ทศ ๐๐๐๑/")
+
+
+def test_only_what_does_not_count_is_marked_as_a_trial(desk: Desk, real: Desk, worker: Actor, coordinator: Actor) -> None:
+    trial, counts = desk.approve(desk.request(worker), coordinator), real.approve(real.request(worker), coordinator)
+    desk.work()
+    text = {one.id: PdfReader(io.BytesIO(pdf(desk, one.id))).pages[0].extract_text() for one in (trial, counts)}
+    assert "ทดลอง" in text[trial.id] and "ทดลอง" not in text[counts.id]
 
 
 def test_eight_approvals_at_once_leave_no_gap(desk: Desk, worker: Actor, coordinator: Actor) -> None:
@@ -371,7 +380,8 @@ def test_anybody_with_the_paper_can_ask_whether_it_is_ours(desk: Desk, worker: A
     address, _, k = url.partition("?k=")
     assert address == f"{desk.store.settings.public_url}/verify/{issued.number}"
     told = verified(desk, issued.number, k)
-    assert told == verification.Verified("genuine", issued.number, letters.today_in("Asia/Bangkok"), 350000, True)
+    assert told == verification.Verified(
+        "genuine", issued.number, letters.today_in("Asia/Bangkok"), 350000, True, desk.data(issued.id).printed_number)
     assert verified(desk, issued.number, k.lower()).answer == "genuine", "typed by hand"
     with desk.store.database.begin(coordinator) as tx:
         letters.void_letter(tx, desk.store, coordinator, issued.id, because="lost")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import socket
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -17,6 +16,7 @@ from markupsafe import Markup
 from cases import access, people, sample_visit, tablets
 from cases.today import SILENT
 from namjai.problems import NotFound, Problem
+from namjai.settings import EVERYWHERE
 from store.tables import project, submission
 from web import words
 from web.frame import page, toast
@@ -26,7 +26,6 @@ from web.words import t
 
 pages = Blueprint("tablets", __name__)
 _CARRIERS = ("field_staff", "therapist", "coordinator", "supervisor", "legal", "finance", "director")
-_EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 compared, never listened on
 
 
 @pages.get("/tablets")
@@ -162,6 +161,7 @@ def _enrol(tablet_id: UUID, name: str, user_id: UUID | None, token: str) -> str:
         server_url=url,
         address=parts.netloc,
         unreachable=_is_here(parts.hostname or ""),
+        command=store().settings.lan_command,
     )
 
 
@@ -171,8 +171,8 @@ def server_address() -> str:
     if settings.base_url:
         return settings.base_url
     parts = urlsplit(request.host_url)
-    if settings.host in _EVERYWHERE and _is_here(parts.hostname or ""):
-        return f"http://{_on_the_network()}:{settings.port}"
+    if settings.host in EVERYWHERE and _is_here(parts.hostname or ""):
+        return settings.public_url
     return request.host_url.rstrip("/")
 
 
@@ -188,12 +188,3 @@ def _is_here(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _on_the_network() -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # a documentation address: only the route is asked for, nothing is sent
-            return probe.getsockname()[0]
-        except OSError:
-            return "127.0.0.1"
