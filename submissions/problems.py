@@ -44,3 +44,11 @@ class FileNameUnusable(DeliveryRefused):
     code, http_status = "file-name-unusable", 400
     en = "A file came with a name that cannot be used. Everything you sent is kept; tell your coordinator."
     th = "มีไฟล์ที่ใช้ชื่อไม่ได้ ข้อมูลที่ส่งถูกเก็บไว้ทั้งหมด แจ้งผู้ประสานงาน"
+
+
+class DeliveryStuck(DeliveryRefused):
+    """A fault of ours, not of the delivery: it waits in quarantine until it is mended, then it is replayed."""
+
+    code, http_status = "delivery-stuck", 500
+    en = "A fault in this system kept it from taking what you sent. It is kept and can be taken later; your tablet keeps it too. Tell your administrator."
+    th = "ระบบขัดข้องจึงยังรับข้อมูลเข้าไม่ได้ ข้อมูลถูกเก็บไว้แล้วและรับเข้าภายหลังได้ ในแท็บเล็ตก็ยังมีอยู่ แจ้งผู้ดูแลระบบ"

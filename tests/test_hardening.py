@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from readers import signed_in
 from test_receive import NOTE, PERSON, note, person_xml
 
+from cases import deliveries
 from namjai.problems import DatabaseUnreachable, StorageFull
-from store.tables import cases, entity, quarantine, submission
+from store.tables import cases, entity, quarantine, submission, submission_attachment
 
 
 @pytest.fixture
@@ -114,3 +115,29 @@ def test_a_case_is_reached_by_its_code_whatever_the_code_holds(app, store, table
     pages = [reader.page(html.unescape(address)) for address in addresses]
     for pseudonym in (*told.values(), "Second"):
         assert sum(pseudonym in page for page in pages) == 1, pseudonym
+
+
+def test_what_meets_a_fault_of_ours_is_kept_and_taken_once_that_is_mended(tablet, publish, rows, store, aftercare, monkeypatch, caplog):
+    publish(NOTE)
+
+    def broken(*_):
+        raise KeyError("".join(("hel", "lo")))
+
+    monkeypatch.setattr(deliveries, "receive", broken)
+    for _ in range(2):
+        answer = tablet.post(note(photo="1.jpg"), {"1.jpg": b"picture"})
+        assert answer.status_code == 500 and "OpenRosaResponse" in answer.text and "เก็บไว้" in answer.text
+    assert "hello" not in caplog.text and "KeyError" in caplog.text
+    assert rows(quarantine, problem="delivery-stuck", times=2) == 1
+    monkeypatch.undo()
+    with store.database.begin(aftercare) as tx:
+        deliveries.replay(tx, store, aftercare, tx.scalar(sa.select(quarantine.c.id)))
+    assert rows(submission) == rows(submission_attachment, state="verified") == 1
+
+
+def test_what_is_refused_over_and_over_leaves_its_files_once(tablet, publish, rows, settings):
+    publish(NOTE)
+    for _ in range(3):
+        assert tablet.post(note(form="nowhere", photo="1.jpg"), {"1.jpg": b"picture"}).status_code == 404
+    assert rows(quarantine, times=3) == 1
+    assert len([one for one in (settings.data_dir / "blobs").rglob("*") if one.is_file()]) == 1

@@ -11,7 +11,8 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
-from namjai.problems import NotFound, Problem, TooLarge
+from cases import access
+from namjai.problems import Forbidden, NotFound, Problem, TooLarge
 from store.database import translated
 from web import words
 from web.frame import page
@@ -61,7 +62,16 @@ def shown(problem: Problem) -> Response:
     # Its transaction is over: the frame must not ask it anything more.
     g.pop("tx", None)
     title = _TITLES.get(problem.http_status, _UNFORESEEN)
-    body = page("error.html", number=problem.code, title=words.t(*title), text=problem.text(words.language()))
+    number = _number(problem.http_status)
+    _log.info("%s %s %s", number, request.endpoint, problem.code)
+    body = page(
+        "error.html",
+        number=number,
+        kind=problem.code,
+        title=words.t(*title),
+        text=problem.text(words.language()),
+        todo=_who_can() if isinstance(problem, Forbidden) else None,
+    )
     answer = Response(body, problem.http_status, content_type="text/html; charset=utf-8")
     if problem.http_status == 429:
         answer.headers["Retry-After"] = str(60 * int(str(problem.facts.get("minutes", 1))))
@@ -90,11 +100,26 @@ def _database(error: sa.exc.DBAPIError) -> Response:
 def _unforeseen(error: Exception) -> Response:
     """The kind of what went wrong goes to the log under a number; its words never do: they may hold an answer."""
     g.pop("tx", None)
-    number = f"N500-{uuid.uuid4().hex[:6]}"
-    _log.error("%s %s %s", number, request.endpoint, type(error).__name__, exc_info=_without_words(error))
-    body = page("error.html", number=number, title=words.t(*_UNFORESEEN), text=Problem().text(words.language()))
+    number = _number(500)
+    _log.error("%s %s %s", number, request.endpoint, type(error).__name__, exc_info=without_words(error))
+    body = page("error.html", number=number, kind=Problem.code, title=words.t(*_UNFORESEEN), text=Problem().text(words.language()))
     return Response(body, 500, content_type="text/html; charset=utf-8")
 
 
-def _without_words(error: Exception) -> tuple:
+def _number(status: int) -> str:
+    """What somebody who asks for help can say, and the log knows."""
+    return f"N{status}-{uuid.uuid4().hex[:6]}"
+
+
+def _who_can() -> str | None:
+    """Whom to ask: the roles that may do what this one may not."""
+    roles = access.TABLE.get(g.get("verb", ""), {})
+    if not roles:
+        return None
+    names = ", ".join(access.role_name(str(role), words.language()) for role in roles)
+    return words.t("Who can: {roles}.", "ผู้ที่ทำได้: {roles}", roles=names)
+
+
+def without_words(error: Exception) -> tuple:
+    """Where an error arose, for the log, without what it says."""
     return (Exception, Exception("(what it said is left out: it may hold what a person wrote)"), error.__traceback__)

@@ -6,6 +6,7 @@ only after the commit.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -21,6 +22,8 @@ from namjai.problems import DatabaseUnreachable, Problem, TooLarge
 from store.actor import Actor
 from store.opening import Store
 from submissions.delivery import Changes, Delivery, File, Outcome
+from submissions.problems import DeliveryStuck
+from web.errors import without_words
 from web.uploads import MOST_BYTES
 
 openrosa = Blueprint("openrosa", __name__)
@@ -31,6 +34,9 @@ _INCOMPLETE = "*isIncomplete*"
 # Two deliveries that met at a constraint or in a circle: the loser starts again and finds what the other wrote.
 _AGAIN = {"40001", "40P01", "23505"}
 _TRIES = 4
+# The statement was wrong, not the moment: values, constraints, limits, syntax.
+_OURS = ("21", "22", "23", "42", "54")
+_log = logging.getLogger("namjai.door")
 
 
 class SubmissionFileMissing(Problem):
@@ -158,7 +164,7 @@ def taken(store: Store, actor: Actor, delivery: Delivery, *, visitor: tablets.Vi
     """Take a delivery in a transaction of its own, again when another one got in the way.
 
     With a visitor, the token is asked for once more in that transaction. Raises a Problem of the delivery,
-    TokenUnknown, StorageFull, DatabaseUnreachable.
+    TokenUnknown, StorageFull, DatabaseUnreachable, DeliveryStuck for what nobody foresaw.
     """
     for attempt in range(_TRIES):
         try:
@@ -166,10 +172,24 @@ def taken(store: Store, actor: Actor, delivery: Delivery, *, visitor: tablets.Vi
                 if visitor is not None:
                     tablets.identified(tx, store.keyring, visitor)
                 return take(tx, store, actor, delivery)
+        except Problem:
+            raise
         except sa.exc.DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in _AGAIN or attempt == _TRIES - 1:
-                raise DatabaseUnreachable() from error
+            state = getattr(error.orig, "sqlstate", None) or ""
+            if state in _AGAIN and attempt < _TRIES - 1:
+                continue
+            if state.startswith(_OURS):
+                raise _stuck(error) from error
+            raise DatabaseUnreachable() from error
+        except Exception as error:
+            raise _stuck(error) from error
     raise DatabaseUnreachable()
+
+
+def _stuck(error: Exception) -> DeliveryStuck:
+    """Nothing that a tablet sends may come back for ever without anybody having it."""
+    _log.error("a delivery is stuck: %s", type(error).__name__, exc_info=without_words(error))
+    return DeliveryStuck()
 
 
 class _Acquaintances:
