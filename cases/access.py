@@ -33,7 +33,7 @@ ROLE_NAMES: dict[str, Words] = {
     "finance": Words("Finance", "การเงิน"),
     "legal": Words("Legal officer", "นิติกร"),
     "director": Words("Director", "ผู้อำนวยการ"),
-    "donor_liaison": Words("Donor liaison", "ผู้ประสานผู้บริจาค"),
+    "donor_liaison": Words("Donor liaison", "ผู้ประสานงานผู้บริจาค"),
     "auditor": Words("Auditor", "ผู้ตรวจสอบ"),
     "admin": Words("Administrator", "ผู้ดูแลระบบ"),
 }

@@ -50,7 +50,7 @@ KINDS: dict[str, tuple[Words, tuple[str, ...]]] = {
         ),
     ),
     "door": (
-        Words("Way in", "การเข้าใช้"),
+        Words("Way in", "การเข้าสู่ระบบ"),
         (
             "session.begun",
             "session.ended",
@@ -76,7 +76,7 @@ _SAID: dict[str, Words] = {
     "submission.new": Words("sent a submission", "ส่งข้อมูล"),
     "submission.edited": Words("sent an edit", "ส่งการแก้ไข"),
     "submission.original": Words("sent the first version of an edit", "ส่งฉบับแรกของการแก้ไข"),
-    "grant.opened": Words("opened a grant", "เปิดเงินช่วยเหลือ"),
+    "grant.opened": Words("opened a grant", "เปิดรายการเงินช่วยเหลือ"),
     "grant.listed": Words("saw a list of grants", "ดูรายการเงินช่วยเหลือ"),
     "grant.requested": Words("requested a grant", "ยื่นคำขอเงิน"),
     "grant.approved": Words("approved a grant", "อนุมัติเงินช่วยเหลือ"),
@@ -105,7 +105,7 @@ _SAID: dict[str, Words] = {
     "user.listed": Words("saw the people with access", "ดูรายชื่อผู้ใช้"),
     "user.opened": Words("opened a person with access", "เปิดข้อมูลผู้ใช้"),
     "tablet.created": Words("enrolled a tablet", "ลงทะเบียนแท็บเล็ต"),
-    "tablet.shown": Words("saw a tablet’s QR code", "ดูรหัส QR ของแท็บเล็ต"),
+    "tablet.shown": Words("saw a tablet’s QR code", "ดูคิวอาร์โค้ดของแท็บเล็ต"),
     "tablet.revoked": Words("revoked a tablet", "เพิกถอนแท็บเล็ต"),
     "tablet.listed": Words("saw the tablets", "ดูรายการแท็บเล็ต"),
     "form.opened": Words("opened a form", "เปิดแบบฟอร์ม"),

@@ -27,8 +27,8 @@ from submissions.review import thread
 
 _DECIDED = {
     "approved": Words("Approved by {name}", "อนุมัติโดย {name}"),
-    "has_issues": Words("Has issues, says {name}", "ให้แก้ไข โดย {name}"),
-    "rejected": Words("Rejected by {name}", "ไม่รับ โดย {name}"),
+    "has_issues": Words("Has issues, says {name}", "{name} ให้แก้ไข"),
+    "rejected": Words("Rejected by {name}", "{name} ไม่รับ"),
     "received": Words("{name} took the decision back", "{name} ยกเลิกการตัดสินใจ"),
     "edited": Words("{name} took the decision back", "{name} ยกเลิกการตัดสินใจ"),
 }

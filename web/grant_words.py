@@ -56,7 +56,7 @@ def ask(found: GrantPage) -> dict[str, Any] | None:
             else t("It waits for your approval", "รอคุณอนุมัติ"),
             "text": t(
                 "Approving writes the letter and numbers it. Whoever requested cannot approve.",
-                "เมื่ออนุมัติ ระบบออกจดหมายพร้อมเลขที่ ผู้ยื่นอนุมัติเองไม่ได้",
+                "เมื่ออนุมัติ ระบบจะออกจดหมายพร้อมเลขที่ ผู้ยื่นคำขออนุมัติเองไม่ได้",
             ),
         }
     if found.ask == "name":
@@ -66,7 +66,7 @@ def ask(found: GrantPage) -> dict[str, Any] | None:
             "people": [{"id": one.value, "name": one.label} for one in found.people],
             "text": t(
                 "The tablet has no person, so nobody can approve before this is known. Whoever names cannot approve.",
-                "แท็บเล็ตไม่มีผู้ถือ จึงยังอนุมัติไม่ได้จนกว่าจะระบุ ผู้ระบุอนุมัติเองไม่ได้",
+                "แท็บเล็ตไม่มีผู้ถือ จึงอนุมัติไม่ได้จนกว่าจะระบุผู้ยื่น ผู้ที่ระบุชื่ออนุมัติเองไม่ได้",
             ),
         }
     if found.ask == "pay":

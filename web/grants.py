@@ -131,7 +131,7 @@ def decide(id: UUID) -> Any:
                     _refusal(id, request.form.get("revision", ""), problem.text(words.language())), problem.http_status
                 )
             raise
-        toast(t("Refused. Its reason stands below the grant.", "ไม่อนุมัติแล้ว เหตุผลอยู่ด้านล่าง"))
+        toast(t("Refused. Its reason stands below the grant.", "บันทึกว่าไม่อนุมัติแล้ว เหตุผลอยู่ด้านล่าง"))
         return redirect(url_for("grants.show", id=id), 303)
     issued = grants.approve(
         g.tx,
@@ -187,7 +187,7 @@ def name_requester(id: UUID) -> Any:
     except ValueError as error:
         raise NotFound() from error
     grants.name_requester(g.tx, store(), g.actor, id, person)
-    toast(t("The requester is named; somebody else approves now.", "ระบุผู้ยื่นแล้ว ให้ผู้อื่นอนุมัติ"))
+    toast(t("The requester is named; somebody else approves now.", "ระบุผู้ยื่นแล้ว จากนี้ให้ผู้อื่นอนุมัติ"))
     return redirect(url_for("grants.show", id=id) if may("grant.read") else url_for("today.show"), 303)
 
 
@@ -205,7 +205,7 @@ def _refusal(id: UUID, revision: str | None = None, error: str | None = None) ->
         raise GrantNotApproved(state=found.state, state_th=found.state)
     return page(
         "reason.html",
-        title=t("Refuse {sum}?", "ไม่อนุมัติ {sum} หรือ", sum=words.money(found.amount)),
+        title=t("Refuse {sum}?", "ไม่อนุมัติ {sum} ใช่หรือไม่", sum=words.money(found.amount)),
         case=found.case,
         text=t("Whoever asked reads your reason.", "ผู้ยื่นจะอ่านเหตุผลของคุณ"),
         action=url_for("grants.decide", id=id),

@@ -40,7 +40,7 @@ def index() -> str:
     counts = review_queue.counts(g.tx, g.actor)
     labels = {
         "waiting": t("To review", "รอตรวจ"),
-        "has_issues": t("Has issues", "มีข้อต้องแก้"),
+        "has_issues": t("Has issues", "ต้องแก้ไข"),
         "rejected": t("Rejected", "ไม่รับ"),
         "approved": t("Approved", "อนุมัติแล้ว"),
         "all": t("All", "ทั้งหมด"),
@@ -136,7 +136,7 @@ def decide(id: UUID) -> Any:
     said = {
         "approved": t("Approved.", "อนุมัติแล้ว"),
         "has_issues": t("Sent back with your reason.", "ส่งกลับพร้อมเหตุผลแล้ว"),
-        "rejected": t("Rejected.", "ไม่รับแล้ว"),
+        "rejected": t("Rejected.", "บันทึกว่าไม่รับแล้ว"),
     }[str(state)]
     toast(said, undo_url=url_for("submissions.undo", id=id, revision=version + 1))
     return redirect(url_for("submissions.show", id=following) if following else url_for("submissions.index"), 303)
@@ -292,10 +292,10 @@ def _reason(id: UUID, state: ReviewState, version: int, error: str | None = None
     rejecting = state is ReviewState.REJECTED
     return page(
         "reason.html",
-        title=t("Reject this submission?", "ไม่รับข้อมูลนี้หรือ") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
+        title=t("Reject this submission?", "ไม่รับข้อมูลนี้ใช่หรือไม่") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
         text=t("It stays here with your reason and counts nowhere.", "ข้อมูลยังอยู่พร้อมเหตุผล แต่ไม่นำไปนับ")
         if rejecting
-        else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้และส่งใหม่"),
+        else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้แล้วส่งใหม่"),
         action=url_for("submissions.decide", id=id),
         hidden={"state": str(state), "revision": version},
         button=t("Reject", "ไม่รับ") if rejecting else t("Send back", "ให้แก้ไข"),

@@ -99,7 +99,7 @@ def revoke_ask(id: UUID) -> str:
         raise NotFound()
     return page(
         "confirm.html",
-        title=t("Revoke {name}?", "เพิกถอน {name} หรือ", name=row.name),
+        title=t("Revoke {name}?", "เพิกถอน {name} หรือไม่", name=row.name),
         text=t(
             "It can no longer fetch or send. What was filled in and not sent stays on it. This cannot be undone.",
             "จากนี้เครื่องนี้รับและส่งข้อมูลไม่ได้ สิ่งที่กรอกแล้วยังไม่ส่งจะค้างอยู่ในเครื่อง และย้อนกลับไม่ได้",

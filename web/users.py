@@ -80,7 +80,7 @@ def set_role(id: UUID) -> Any:
 @requires("user.manage")
 def disable(id: UUID) -> Any:
     people.disable(g.tx, store(), g.actor, id)
-    toast(t("Disabled: sessions are over, tablets revoked.", "ปิดใช้งานแล้ว จบทุกการเข้าใช้ และเพิกถอนแท็บเล็ต"))
+    toast(t("Disabled: sessions are over, tablets revoked.", "ปิดใช้งานแล้ว ออกจากระบบทุกเครื่อง และเพิกถอนแท็บเล็ตแล้ว"))
     return redirect(url_for("users.show", id=id), 303)
 
 
