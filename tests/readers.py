@@ -64,7 +64,7 @@ def problem_in(answer: Any) -> str:
     """The code of the problem that a page tells of."""
     if answer.mimetype != "text/html":
         return ""
-    found = re.findall(r'<p class="nj-dim small"><code>([^<]+)</code>', answer.get_data(as_text=True))
+    found = re.findall(r'data-problem="([^"]+)"', answer.get_data(as_text=True))
     return found[0] if found else ""
 
 
