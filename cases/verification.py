@@ -28,13 +28,16 @@ _BYTES = 10  # 80 bits: nobody guesses one, and the code stays coarse enough for
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What the public page may say. `issued_on` and `amount` (satang) are None unless the letter is ours."""
+    """What the public page may say. `issued_on` and `amount` (satang) are None unless the letter is ours; `printed` is
+    its number as it stands on the paper.
+    """
 
     answer: Answer
     number: str
     issued_on: dt.date | None = None
     amount: int | None = None
     trial: bool = False
+    printed: str = ""
 
 
 def token(keyring: Keyring, number: str, version: int | None = None) -> str:
@@ -85,7 +88,8 @@ def _found(tx: sa.Connection, keyring: Keyring, home: UUID, number: str, version
     except KeyMissing:
         # Its person was erased: that we issued it stays true.
         return Verified(answer, number, row.issued_at.date(), None, row.series == "trial")
-    return Verified(answer, number, dt.date.fromisoformat(data["date"]), data["amount"], row.series == "trial")
+    on, printed = dt.date.fromisoformat(data["date"]), data["printed_number"]
+    return Verified(answer, number, on, data["amount"], row.series == "trial", printed)
 
 
 def _proof(keyring: Keyring, number: str, version: int) -> str:

@@ -211,7 +211,9 @@ def test_the_public_page_knows_a_genuine_letter_and_no_name(app: Flask, coordina
     url = desk.data(issued.id).verify_url
     path = url[url.index("/verify/"):]
     page = app.test_client().get(path).get_data(as_text=True)
-    assert "This letter is genuine" in page and "Fah" not in page and "สมมติ" not in page and "3,500" not in page
+    assert "This letter is genuine" in page and "Fah" not in page and "สมมติ" not in page
+    for said in (desk.data(issued.id).printed_number, "฿3,500", str(today_in("Asia/Bangkok").year)):
+        assert said in page, "what the paper says that scanning shows"
     assert "No such letter is known" in app.test_client().get(path[:-4] + "AAAA").get_data(as_text=True)
 
 

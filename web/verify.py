@@ -22,4 +22,11 @@ def show(number: str) -> str:
         throttling.count(tx, opened.keyring, "verify", request.remote_addr or "", most=_MOST, minutes=_MINUTES)
     with opened.database.begin(NOBODY) as tx:
         found = verification.look_up(tx, opened.keyring, number, request.args.get("k", ""))
-    return page("verify.html", result=found.answer, number=found.number, issued=found.issued_on, trial=found.trial)
+    return page(
+        "verify.html",
+        result=found.answer,
+        number=found.printed or found.number,
+        issued=found.issued_on,
+        amount=found.amount,
+        trial=found.trial,
+    )

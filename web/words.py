@@ -69,6 +69,15 @@ def daylong(value: dt.date | None) -> str:
     return _in_words(value, time=False, short=False)
 
 
+def dayyear(value: dt.date | None) -> str:
+    """Thu 26 Nov 2026, always with its year: for law and money."""
+    if value is None:
+        return ""
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        value = value.astimezone(zone())
+    return date_words(value, _lang(), weekday=True, year=True)
+
+
 def month(value: dt.date) -> str:
     """November 2026, พฤศจิกายน 2569."""
     words = date_words(value.replace(day=1), _lang(), short=False, year=True)
@@ -105,7 +114,8 @@ def is_fresh(path: str, version: str | None) -> bool:
 
 def speak(app: Flask) -> None:
     """Give the pages their filters and what every one of them needs."""
-    app.jinja_env.filters |= {"day": day, "daytime": daytime, "daylong": daylong, "money": money, "num": num}
+    app.jinja_env.filters |= {"day": day, "daytime": daytime, "daylong": daylong, "dayyear": dayyear}
+    app.jinja_env.filters |= {"money": money, "num": num}
     app.jinja_env.globals |= {"t": t, "static": static, "url_with": url_with, "csrf_token": generate_csrf}
 
 
