@@ -84,8 +84,11 @@ _SAID: dict[str, Words] = {
     "grant.paid": Words("recorded a payment", "บันทึกการจ่ายเงิน"),
     "grant.receipted": Words("sent a receipt", "ส่งใบรับเงิน"),
     "grant.suspended": Words("edited an approved request", "แก้ไขคำขอที่อนุมัติแล้ว"),
+    "grant.changed": Words("edited a request", "แก้ไขคำขอ"),
     "grant.requester_named": Words("named a requester", "ระบุผู้ยื่นคำขอ"),
     "letter.issued": Words("issued a letter", "ออกจดหมาย"),
+    "letter.made": Words("made a letter’s PDF", "จัดทำ PDF จดหมาย"),
+    "letter.failed": Words("could not make a letter’s PDF", "จัดทำ PDF จดหมายไม่สำเร็จ"),
     "letter.opened": Words("opened a letter", "เปิดจดหมาย"),
     "letter.printed": Words("opened a letter’s PDF", "เปิด PDF จดหมาย"),
     "letter.listed": Words("saw a list of letters", "ดูรายการจดหมาย"),
@@ -114,6 +117,8 @@ _SAID: dict[str, Words] = {
     "demonstration.made": Words("made the demonstration data", "สร้างข้อมูลสาธิต"),
     "programme.installed": Words("installed the programme", "ติดตั้งโครงการ"),
     "quarantine.kept": Words("sent what could not be taken", "ส่งข้อมูลที่รับไม่ได้"),
+    "quarantine.replayed": Words("took in what had been set aside", "รับข้อมูลที่พักไว้เข้าระบบ"),
+    "quarantine.dismissed": Words("left out what had been set aside", "ไม่รับข้อมูลที่พักไว้"),
     "audit.read": Words("read this record", "อ่านบันทึกนี้"),
 }
 _ACTORS = {
