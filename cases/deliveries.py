@@ -35,6 +35,11 @@ def take(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) -> C
 
     Raises what `receive` raises; the caller then rolls back and calls `refuse`.
     """
+    with store.blobs.together():
+        return _taken(tx, store, actor, delivery)
+
+
+def _taken(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) -> Changes:
     changes = receive(tx, store, actor, delivery)
     if changes.entities or changes.cases or changes.outcome in _CHANGE_ANSWERS:
         programme = programme_of(tx, actor.project)
@@ -58,7 +63,8 @@ def refuse(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery, pr
         named = quarantine.Named(instance.form_id, instance.instance_id)
     except Problem:
         named = quarantine.Named()
-    return quarantine.keep(tx, store, actor, delivery, problem, named)
+    with store.blobs.together():
+        return quarantine.keep(tx, store, actor, delivery, problem, named)
 
 
 def replay(tx: sa.Connection, store: Store, actor: Actor, item: UUID) -> Changes:

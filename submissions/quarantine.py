@@ -37,6 +37,11 @@ def keep(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery, prob
     digest = store.keyring.hash(
         "digest", "quarantine", str(project), delivery.source, delivery.xml, *(part for file in delivery.files for part in (file.name, file.content))
     )
+    again = {"seen_at": now, "times": quarantine.c.times + 1, "problem": problem.code}
+    # First where it lies: what a tablet sends over and over must not leave its files here each time.
+    known = quarantine.update().where(quarantine.c.project_id == project, quarantine.c.digest == digest).values(**again)
+    if (found := tx.scalar(known.returning(quarantine.c.id))) is not None:
+        return found
     item = new_id()
     key, wrapped = store.keyring.new_record(project, item)
     statement = insert(quarantine).values(
@@ -46,18 +51,17 @@ def keep(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery, prob
         received_at=now, seen_at=now, times=1, state="waiting", raw=key.encrypt("raw", _envelope(delivery)),
         files=_files(store, key, delivery.files),
     )
-    kept = tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["project_id", "digest"],
-            set_={"seen_at": now, "times": quarantine.c.times + 1, "problem": problem.code},
-        ).returning(quarantine.c.id, quarantine.c.times)
-    ).one()
-    if kept.id == item:
+    kept = tx.scalar(
+        statement.on_conflict_do_update(index_elements=["project_id", "digest"], set_=again).returning(quarantine.c.id)
+    )
+    if kept == item:
         tx.execute(
-            record_key.insert().values(project_id=project, record_id=item, kind="wrapped", version=store.keyring.version, wrapped=wrapped)
+            record_key.insert().values(
+                project_id=project, record_id=item, kind="wrapped", version=store.keyring.version, wrapped=wrapped
+            )
         )
         record(tx, store.keyring, actor, Event("quarantine.kept", "quarantine", item, {"problem": problem.code}))
-    return kept.id
+    return kept
 
 
 def delivery_of(tx: sa.Connection, store: Store, project: UUID, item: UUID) -> Delivery:
