@@ -90,7 +90,7 @@ _SAID: dict[str, Words] = {
     "letter.made": Words("made a letter’s PDF", "จัดทำ PDF จดหมาย"),
     "letter.failed": Words("could not make a letter’s PDF", "จัดทำ PDF จดหมายไม่สำเร็จ"),
     "letter.opened": Words("opened a letter", "เปิดจดหมาย"),
-    "letter.printed": Words("opened a letter’s PDF", "เปิด PDF จดหมาย"),
+    "letter.printed": Words("opened a letter’s PDF", "เปิด PDF ของจดหมาย"),
     "letter.listed": Words("saw a list of letters", "ดูรายการจดหมาย"),
     "letter.voided": Words("made a letter void", "ยกเลิกจดหมาย"),
     "file.opened": Words("opened a file", "เปิดไฟล์"),

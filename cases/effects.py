@@ -24,7 +24,7 @@ def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str)
             found.append(
                 Words(
                     f"The request for {money(one.amount, 'en')} still waits for its approval: here nothing is paid.",
-                    f"คำขอ {money(one.amount, 'th')} ยังรอผู้อนุมัติเงิน การอนุมัติที่นี่ยังไม่ใช่การจ่ายเงิน",
+                    f"คำขอ {money(one.amount, 'th')} ยังต้องรออนุมัติอีกขั้น การอนุมัติที่นี่ไม่ใช่การจ่ายเงิน",
                 )
             )
     made = tx.execute(

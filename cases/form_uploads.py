@@ -27,7 +27,7 @@ from store.tables import form, form_attachment, form_version, setting
 class UploadGone(Problem):
     code, http_status = "form-upload-gone", 409
     en = "This upload is gone: another one took its place, or it was published. Nothing was changed; upload it again."
-    th = "ไม่มีไฟล์ที่อัปโหลดนี้แล้ว เพราะมีไฟล์ใหม่แทนหรือเผยแพร่ไปแล้ว ยังไม่มีการเปลี่ยนแปลง อัปโหลดใหม่"
+    th = "ไฟล์ที่อัปโหลดนี้ไม่อยู่แล้ว เพราะมีไฟล์ใหม่แทนหรือเผยแพร่ไปแล้ว ยังไม่มีการเปลี่ยนแปลง อัปโหลดใหม่"
 
 
 MOST_BYTES = 8_000_000

@@ -21,7 +21,7 @@ class GrantRequesterUnknown(Problem):
         "Nobody knows who asked for this grant, because the tablet has no person. Name the requester first; then "
         "somebody else can approve."
     )
-    th = "ไม่ทราบว่าใครยื่นคำขอนี้ เพราะแท็บเล็ตไม่มีผู้ใช้ ระบุผู้ยื่นก่อน แล้วให้ผู้อื่นอนุมัติ"
+    th = "ไม่ทราบว่าใครยื่นคำขอนี้ เพราะแท็บเล็ตไม่มีผู้ถือ ระบุผู้ยื่นก่อน แล้วให้ผู้อื่นอนุมัติ"
 
 
 class GrantRequesterKnown(Problem):
@@ -75,7 +75,7 @@ class GrantOutOfDate(Problem):
         "What stands here is not what the request says now. Ask for the request to be sent again, then decide. "
         "Nothing was changed."
     )
-    th = "ข้อมูลที่นี่ไม่ตรงกับคำขอฉบับปัจจุบัน ให้ส่งคำขออีกครั้ง แล้วจึงตัดสินใจ ยังไม่มีการเปลี่ยนแปลง"
+    th = "ข้อมูลที่นี่ไม่ตรงกับคำขอฉบับปัจจุบัน ขอให้ผู้ยื่นส่งคำขออีกครั้ง แล้วจึงตัดสินใจ ยังไม่มีการเปลี่ยนแปลง"
 
 
 class GrantRequestRejected(Problem):
@@ -84,7 +84,7 @@ class GrantRequestRejected(Problem):
         "The request was rejected in review, so the grant can be neither approved nor paid. Correct the request or its "
         "review first. Nothing was changed."
     )
-    th = "คำขอถูกตีกลับในการตรวจ จึงอนุมัติหรือจ่ายไม่ได้ แก้คำขอหรือผลการตรวจก่อน ยังไม่มีการเปลี่ยนแปลง"
+    th = "ผลการตรวจคำขอนี้คือไม่รับ จึงอนุมัติหรือจ่ายไม่ได้ แก้คำขอหรือผลการตรวจก่อน ยังไม่มีการเปลี่ยนแปลง"
 
 
 class GrantAddressTooLong(Problem):
@@ -94,7 +94,7 @@ class GrantAddressTooLong(Problem):
         "the request, then approve. Nothing was changed."
     )
     th = (
-        "ที่อยู่ที่ปลอดภัยรวมชื่อมี {lines} บรรทัด ช่องซองจดหมายใส่ได้ {most} บรรทัด ย่อในคำขอแล้วอนุมัติใหม่ "
+        "ที่อยู่ที่ปลอดภัยรวมชื่อมี {lines} บรรทัด ช่องหน้าซองใส่ได้ {most} บรรทัด ย่อในคำขอแล้วอนุมัติใหม่ "
         "ยังไม่มีการเปลี่ยนแปลง"
     )
 
@@ -118,7 +118,7 @@ class LetterAddressUnset(Problem):
         "public address, start again, then approve. Nothing was changed."
     )
     th = (
-        "คิวอาร์โค้ดของหนังสือจะชี้ไปที่ {address} ซึ่งใช้ได้เฉพาะเครื่องนี้ ตั้ง NAMJAI_BASE_URL เป็นที่อยู่สาธารณะ เริ่มใหม่ "
+        "คิวอาร์โค้ดของจดหมายจะชี้ไปที่ {address} ซึ่งใช้ได้เฉพาะเครื่องนี้ ตั้ง NAMJAI_BASE_URL เป็นที่อยู่สาธารณะ เริ่มใหม่ "
         "แล้วอนุมัติอีกครั้ง ยังไม่มีการเปลี่ยนแปลง"
     )
 
@@ -144,19 +144,19 @@ class LetterWordingUnchecked(Problem):
 class LetterVoidAlready(Problem):
     code, http_status = "letter-void", 409
     en = "Letter {number} is void already. Nothing was changed."
-    th = "หนังสือ {number} ถูกยกเลิกไปแล้ว ไม่มีการเปลี่ยนแปลง"
+    th = "จดหมาย {number} ถูกยกเลิกไปแล้ว ไม่มีการเปลี่ยนแปลง"
 
 
 class LetterNotPrintedYet(Problem):
     code, http_status = "letter-not-printed", 409
     en = "Letter {number} is numbered, but its PDF is not made yet. Wait a minute and open it again."
-    th = "หนังสือ {number} ได้เลขที่แล้ว แต่ยังทำไฟล์ PDF ไม่เสร็จ รอสักครู่แล้วเปิดใหม่"
+    th = "จดหมาย {number} ได้เลขที่แล้ว แต่ยังทำไฟล์ PDF ไม่เสร็จ รอสักครู่แล้วเปิดใหม่"
 
 
 class LetterChanged(Problem):
     code, http_status = "letter-changed", 500
     en = "What is stored of letter {number} is not what was issued. It is not shown; tell your administrator."
-    th = "ข้อมูลที่เก็บของหนังสือ {number} ไม่ตรงกับฉบับที่ออก จึงไม่แสดง แจ้งผู้ดูแลระบบ"
+    th = "ข้อมูลที่เก็บของจดหมาย {number} ไม่ตรงกับฉบับที่ออก จึงไม่แสดง แจ้งผู้ดูแลระบบ"
 
 
 # What a delivery brought that could not be followed. None of these is raised: the submission is kept, and the sentence
@@ -169,7 +169,7 @@ class GrantAmountUnreadable(Problem):
         "The amount asked for is no sum of money, so no grant was made of it or changed. Have the request corrected on "
         "the tablet and sent again."
     )
-    th = "จำนวนเงินที่ขอไม่ใช่จำนวนเงิน จึงไม่ได้สร้างหรือแก้รายการเงินช่วยเหลือ ให้แก้คำขอในแท็บเล็ตแล้วส่งใหม่"
+    th = "อ่านจำนวนเงินที่ขอไม่ได้ จึงไม่ได้สร้างหรือแก้รายการเงินช่วยเหลือ ให้แก้คำขอในแท็บเล็ตแล้วส่งใหม่"
 
 
 class GrantUnknown(Problem):
@@ -196,7 +196,7 @@ class GrantLeft(Problem):
         "This edit asks for another grant and no longer for {number}, which can be neither approved nor paid. "
         "Refuse it, or have it asked for anew."
     )
-    th = "ฉบับแก้ไขนี้ขอรายการอื่น ไม่ได้ขอ {number} แล้ว จึงอนุมัติหรือจ่ายไม่ได้ ให้ไม่อนุมัติ หรือยื่นใหม่"
+    th = "ฉบับแก้ไขนี้ขอรายการอื่น ไม่ได้ขอ {number} แล้ว จึงอนุมัติหรือจ่ายไม่ได้ เลือกไม่อนุมัติ หรือให้ยื่นคำขอใหม่"
 
 
 class GrantReceiptUnreadable(Problem):
@@ -214,7 +214,7 @@ class GrantReceiptNotApproved(Problem):
         "A receipt came for grant {number}, which was not approved at that time. It is kept; find out whether "
         "money was paid."
     )
-    th = "มีใบรับเงินของ {number} ซึ่งขณะนั้นยังไม่ได้อนุมัติ เก็บไว้แล้ว โปรดตรวจสอบว่ามีการจ่ายเงินหรือไม่"
+    th = "ใบรับเงินของ {number} เข้ามาเมื่อยังไม่ได้อนุมัติ เก็บไว้แล้ว โปรดตรวจสอบว่ามีการจ่ายเงินหรือไม่"
 
 
 class GrantReceiptDiffers(Problem):
@@ -223,4 +223,4 @@ class GrantReceiptDiffers(Problem):
         "The sum on the receipt of grant {number} is not the sum that was approved. Find out why; both stand on "
         "the grant."
     )
-    th = "จำนวนเงินในใบรับเงินของ {number} ไม่ตรงกับที่อนุมัติ โปรดตรวจสอบ ทั้งสองจำนวนอยู่ในหน้ารายการเงิน"
+    th = "จำนวนเงินในใบรับเงินของ {number} ไม่ตรงกับที่อนุมัติ โปรดตรวจสอบ ทั้งสองจำนวนอยู่ในหน้าเงินช่วยเหลือนี้"

@@ -71,7 +71,7 @@ def _request(tx: sa.Connection, project: UUID, grant: sa.Row, language: str) -> 
     if state is None:
         return None
     text = ("Review the fund request: what it is for, and what was given before",
-            "ตรวจคำขอเงินช่วยเหลือ ขอเพื่ออะไร และเคยได้รับอะไรแล้ว")
+            "ตรวจคำขอเงินช่วยเหลือ ดูว่าขอเพื่ออะไร และเคยได้รับอะไรแล้ว")
     return _step(text, language, f"/submissions/{grant.submission_id}", done=state not in _UNDECIDED)
 
 
@@ -81,12 +81,12 @@ def _decision(grant: sa.Row, programme: Programme, language: str) -> dict[str, A
     alone = programme.grants.may_approve("coordinator", grant.amount)
     text = (f"Approve {amount}", f"อนุมัติ {amount}") if alone else (
         f"Approve {amount}: above the coordinator's limit, so look at the page as director (Krit)",
-        f"อนุมัติ {amount} เกินวงเงินของผู้ประสานงาน ให้ดูหน้านี้ในบทบาทผู้อำนวยการ (Krit)")
+        f"อนุมัติ {amount} ซึ่งเกินวงเงินของผู้ประสานงาน ให้ดูหน้านี้ในบทบาทผู้อำนวยการ (Krit)")
     return _step(text, language, f"/grants/{grant.id}", done=grant.state not in WAITING)
 
 
 def _letter(tx: sa.Connection, project: UUID, grant: sa.Row, language: str) -> dict[str, Any]:
-    text = ("Open the letter that the approval issued, ready to print", "เปิดหนังสือที่ออกจากการอนุมัติ พร้อมพิมพ์")
+    text = ("Open the letter that the approval issued, ready to print", "เปิดจดหมายที่ออกเมื่ออนุมัติ พร้อมพิมพ์")
     row = None
     if grant.state in APPROVED:
         row = tx.execute(

@@ -23,7 +23,7 @@ class PasswordTooShort(Problem):
         "A password has {shortest} characters or more, and is not one letter again and again. "
         "A short sentence is good. Nothing was changed."
     )
-    th = "รหัสผ่านต้องมีอย่างน้อย {shortest} ตัวอักษร และไม่ใช่ตัวเดียวซ้ำกัน ประโยคสั้น ๆ ใช้ได้ดี ยังไม่มีการเปลี่ยนแปลง"
+    th = "รหัสผ่านต้องมีอย่างน้อย {shortest} ตัวอักษร และไม่ใช่อักษรเดียวซ้ำกัน ประโยคสั้น ๆ ใช้ได้ดี ยังไม่มีการเปลี่ยนแปลง"
 
 
 def first() -> str:

@@ -35,7 +35,7 @@ class EmailTaken(Problem):
 class OwnAccount(Problem):
     code, http_status = "own-account", 409
     en = "Nobody changes their own role or way in. Ask another administrator; nothing was changed."
-    th = "ไม่มีใครเปลี่ยนบทบาทหรือสิทธิ์เข้าใช้ของตนเองได้ ขอให้ผู้ดูแลอีกคนทำให้ ยังไม่มีการเปลี่ยนแปลง"
+    th = "ไม่มีใครเปลี่ยนบทบาทหรือสิทธิ์เข้าใช้ของตนเองได้ ขอให้ผู้ดูแลระบบอีกคนทำให้ ยังไม่มีการเปลี่ยนแปลง"
 
 
 def create(

@@ -33,7 +33,7 @@ class ProjectAmbiguous(Problem):
 class ShortNameTaken(Problem):
     code, http_status = "short-name-taken", 409
     en = "Another project already numbers its letters {short_name}. Choose another short_name in program.toml; nothing was installed."
-    th = "มีโครงการอื่นใช้ {short_name} เป็นเลขจดหมายแล้ว เลือก short_name ใหม่ใน program.toml ยังไม่มีการติดตั้ง"
+    th = "มีโครงการอื่นใช้ {short_name} ในเลขที่จดหมายแล้ว เลือก short_name ใหม่ใน program.toml ยังไม่ได้ติดตั้ง"
 
 
 def all_projects(tx: sa.Connection) -> list[sa.Row]:

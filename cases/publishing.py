@@ -26,7 +26,7 @@ TABLETS = "tablets"
 class VersionTaken(Problem):
     code, http_status = "form-version-taken", 409
     en = "Form {form} version {version} is published already with other content. Raise the version in its settings sheet, then publish again."
-    th = "แบบฟอร์ม {form} รุ่น {version} เผยแพร่แล้วด้วยเนื้อหาอื่น เพิ่มเลขรุ่นในแผ่น settings แล้วเผยแพร่ใหม่"
+    th = "แบบฟอร์ม {form} รุ่น {version} เผยแพร่แล้วด้วยเนื้อหาอื่น เพิ่มเลขรุ่นในชีต settings แล้วเผยแพร่ใหม่"
 
 
 class MediaMissing(Problem):

@@ -27,7 +27,7 @@ SECONDS = 60
 AN_HOUR = 60
 LONGEST_NOTE = 200
 REASONS: dict[str, Words] = {
-    "contact": Words("To reach the person safely", "เพื่อติดต่อผู้รับบริการอย่างปลอดภัย"),
+    "contact": Words("To reach the person safely", "เพื่อติดต่อเจ้าตัวอย่างปลอดภัย"),
     "letter": Words("For a letter or a payment", "เพื่อทำจดหมายหรือจ่ายเงิน"),
     "court": Words("For court or police papers", "เพื่อเอกสารศาลหรือตำรวจ"),
     "check": Words("To check who it is", "เพื่อตรวจสอบตัวบุคคล"),
@@ -48,7 +48,7 @@ class RevealsUsedUp(Problem):
         "You opened {most} masked values within an hour, the most that one person may. "
         "Wait {minutes} minutes; in danger, ask a colleague."
     )
-    th = "คุณเปิดดูข้อมูลที่ปิดไว้ครบ {most} ครั้งในหนึ่งชั่วโมง รออีก {minutes} นาที หากเร่งด่วนให้เพื่อนร่วมงานเปิด"
+    th = "คุณเปิดดูข้อมูลที่ปิดไว้ครบ {most} ครั้งในหนึ่งชั่วโมง รออีก {minutes} นาที หากมีอันตรายให้เพื่อนร่วมงานเปิด"
 
 
 def find(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, key: str) -> tuple[sa.Row, str]:

@@ -37,7 +37,7 @@ class SampleNotPossible(Problem):
     en = ("A sample visit needs the form “visit” of the aftercare programme and an open case. Nothing was sent; "
           "install the programme, or run: namjai demo")
     th = ("ตัวอย่างการเยี่ยมต้องมีแบบฟอร์ม visit ของโครงการดูแลหลังช่วยเหลือและเคสที่เปิดอยู่ ยังไม่ได้ส่งข้อมูล "
-          "ติดตั้งโครงการ หรือสั่ง namjai demo")
+          "ติดตั้งโครงการ หรือใช้คำสั่ง namjai demo")
 
 
 def make(

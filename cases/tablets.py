@@ -29,7 +29,7 @@ _SEEN_EVERY = dt.timedelta(minutes=1)
 class TokenUnknown(Problem):
     code, http_status = "token-unknown", 403
     en = "This tablet is not known here, or it was revoked. Nothing was taken; what you filled in stays on the tablet. Ask your coordinator for a new QR code."
-    th = "ระบบไม่รู้จักแท็บเล็ตนี้ หรือถูกยกเลิกสิทธิ์แล้ว ยังไม่ได้รับข้อมูล สิ่งที่กรอกยังอยู่ในแท็บเล็ต ขอคิวอาร์โค้ดใหม่จากผู้ประสานงาน"
+    th = "ระบบไม่รู้จักแท็บเล็ตนี้ หรือเพิกถอนไปแล้ว ยังไม่ได้รับข้อมูล สิ่งที่กรอกยังอยู่ในแท็บเล็ต ขอคิวอาร์โค้ดใหม่จากผู้ประสานงาน"
 
 
 class TabletNameTaken(Problem):

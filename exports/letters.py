@@ -39,7 +39,7 @@ class LetterAddressTooLong(Problem):
         "The safe address of letter {number} does not fit the envelope's window: five lines at most. Shorten it, "
         "then print again."
     )
-    th = "ที่อยู่ที่ปลอดภัยของหนังสือ {number} ยาวเกินช่องซองจดหมาย: ไม่เกินห้าบรรทัด ย่อแล้วพิมพ์อีกครั้ง"
+    th = "ที่อยู่ที่ปลอดภัยของจดหมาย {number} ยาวเกินช่องหน้าซอง: ไม่เกินห้าบรรทัด ย่อแล้วพิมพ์อีกครั้ง"
 
 
 class LetterTooLong(Problem):
@@ -48,7 +48,7 @@ class LetterTooLong(Problem):
         "The text of letter {number} does not fit its one page. Shorten the wording or the conditions, then print "
         "again."
     )
-    th = "ข้อความของหนังสือ {number} ยาวเกินหนึ่งหน้า ย่อข้อความหรือเงื่อนไข แล้วพิมพ์อีกครั้ง"
+    th = "ข้อความของจดหมาย {number} ยาวเกินหนึ่งหน้า ย่อข้อความหรือเงื่อนไข แล้วพิมพ์อีกครั้ง"
 
 
 def render_letter(data: LetterData) -> bytes:

@@ -59,7 +59,7 @@ def catalogue() -> dict[str, type[Problem]]:
 class SettingInvalid(Problem):
     code, http_status, exit_status = "setting-invalid", 500, 2
     en = "The setting {name} cannot be used: {reason}. Correct it in the environment or in .env, then start again."
-    th = "ใช้ค่าตั้ง {name} ไม่ได้: {reason} แก้ในตัวแปรระบบหรือไฟล์ .env แล้วเริ่มใหม่"
+    th = "ใช้ค่า {name} ไม่ได้: {reason} แก้ในตัวแปรสภาพแวดล้อมหรือไฟล์ .env แล้วเริ่มใหม่"
 
 
 class NotFound(Problem):
@@ -83,13 +83,13 @@ class InputInvalid(Problem):
 class ChangedMeanwhile(Problem):
     code, http_status = "changed-meanwhile", 409
     en = "Somebody changed this while you were looking at it. Nothing of yours was saved; compare, then decide again."
-    th = "มีผู้อื่นแก้ไขรายการนี้ระหว่างที่คุณเปิดดู สิ่งที่คุณทำยังไม่ถูกบันทึก ตรวจดูแล้วตัดสินใจใหม่"
+    th = "มีผู้อื่นแก้ไขรายการนี้ระหว่างที่คุณเปิดดู ระบบยังไม่ได้บันทึกสิ่งที่คุณทำ เทียบดูแล้วตัดสินใจใหม่"
 
 
 class TooLarge(Problem):
     code, http_status = "too-large", 413
     en = "This is larger than {limit} MB, the most that is taken at once. Nothing was kept; send less."
-    th = "ข้อมูลใหญ่กว่า {limit} MB ซึ่งเป็นขนาดสูงสุดต่อครั้ง ไม่มีการเก็บข้อมูลนี้ ลดขนาดแล้วส่งใหม่"
+    th = "ข้อมูลใหญ่กว่า {limit} MB ซึ่งเป็นขนาดสูงสุดต่อครั้ง ยังไม่ได้เก็บข้อมูลนี้ ลดขนาดแล้วส่งใหม่"
 
 
 class StorageFull(Problem):

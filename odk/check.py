@@ -53,7 +53,7 @@ def check(path: Path, *, validate: bool = True) -> list[Finding]:
                 "error",
                 "file-missing",
                 "There is no such file or folder. Correct the path.",
-                "ไม่มีไฟล์หรือโฟลเดอร์นี้ แก้เส้นทาง",
+                "ไม่มีไฟล์หรือโฟลเดอร์นี้ แก้ที่อยู่ไฟล์",
             )
         ]
     return try_xlsform(path, validate=validate)[1]
@@ -143,7 +143,7 @@ def _wordings(path: Path, programme: Programme | None) -> tuple[dict[str, str], 
                     "error",
                     "file-encoding",
                     "This file is not saved as UTF-8. Save it as UTF-8.",
-                    "ไฟล์ไม่ได้บันทึกเป็น UTF-8 โปรดบันทึกใหม่",
+                    "ไฟล์ไม่ใช่ UTF-8 โปรดบันทึกใหม่เป็น UTF-8",
                 )
             )
             continue
@@ -166,7 +166,7 @@ def _worded(name: str, text: str, programme: Programme | None) -> Iterator[Findi
             "error",
             "placeholder-unfilled",
             f"Nothing fills (({one})). Name its question in [letter_fields] of program.toml, or make it optional.",
-            f"ไม่มีสิ่งใดเติม (({one})) ระบุคำถามใน [letter_fields] ของ program.toml หรือทำให้เว้นได้",
+            f"ไม่มีคำตอบที่จะเติมใน (({one})) ระบุคำถามใน [letter_fields] ของ program.toml หรือทำให้เว้นได้",
         )
 
 
@@ -192,7 +192,7 @@ def _media(forms: Mapping[str, Compiled], media: Mapping[str, Path]) -> Iterator
                 "error",
                 "media-large",
                 "This file is larger than 50 MB, too much for a tablet. Make it smaller.",
-                "ไฟล์ใหญ่กว่า 50 MB ใหญ่เกินไปสำหรับแท็บเล็ต โปรดลดขนาด",
+                "ไฟล์ใหญ่กว่า 50 MB ซึ่งใหญ่เกินไปสำหรับแท็บเล็ต โปรดลดขนาด",
             )
 
 

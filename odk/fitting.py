@@ -22,7 +22,7 @@ SAYS = {
     "parent-missing": Words(
         "Whose case does a row of {name} belong to? Write parent = the property that holds the id of the "
         "{case_list} row.",
-        "แต่ละแถวของ {name} เป็นของเคสใด เขียน parent = property ที่เก็บรหัสของแถวใน {case_list}",
+        "แต่ละแถวของ {name} เป็นของเคสใด เขียน parent = property ที่เก็บ id ของแถวใน {case_list}",
     ),
     "parent-not-saved": Words(
         "{property} is not saved by the form that creates {name} ({forms}). Write {property} in the save_to of the "
@@ -39,7 +39,7 @@ SAYS = {
     ),
     "server-owned-only": Words(
         "Namjai alone keeps {property}, so add it to server_owned.",
-        "Namjai เป็นผู้ดูแล {property} เพียงผู้เดียว เพิ่มใน server_owned",
+        "Namjai เท่านั้นที่แก้ {property} ได้ ให้เพิ่มใน server_owned",
     ),
     "column-kind": Words(
         "{property} is {type} in {form}, which cannot be shown as {kind}. Write another kind.",
@@ -51,7 +51,7 @@ SAYS = {
     ),
     "slots-full": Words(
         "{name} has {count} {what}; {most} fit. Take columns out of the list.",
-        "{name} มีคอลัมน์{what_th} {count} คอลัมน์ ใส่ได้ {most} เอาบางคอลัมน์ออก",
+        "{name} มีคอลัมน์{what_th} {count} คอลัมน์ ใส่ได้ {most} คอลัมน์ เอาบางคอลัมน์ออก",
     ),
     "form-unknown": Words("There is no form {name} in this folder. {meant}", "ไม่มีแบบฟอร์ม {name} ในโฟลเดอร์นี้ {meant_th}"),
     "path-unknown": Words(
@@ -92,7 +92,7 @@ SAYS = {
     ),
     "limit-role": Words(
         "{given} may approve here but is not among approvers. Add it there.",
-        "{given} อนุมัติได้ตรงนี้ แต่ไม่อยู่ใน approvers ให้เพิ่ม",
+        "{given} อนุมัติได้ตรงนี้ แต่ไม่อยู่ใน approvers ให้เพิ่มที่นั่น",
     ),
 }
 

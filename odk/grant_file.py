@@ -24,7 +24,7 @@ _LONGEST_PATTERN = 30
 SAYS = {
     "limit-order": Words(
         "Write the limits from the smallest sum to the largest, each sum once, above 0.",
-        "เรียงวงเงินจากน้อยไปมาก มากกว่า 0 แต่ละจำนวนครั้งเดียว",
+        "เรียงวงเงินจากน้อยไปมาก ทุกจำนวนมากกว่า 0 และไม่ซ้ำกัน",
     ),
     "languages": Words(
         "“{given}” is not possible here. Use {known}, or two of them side by side, the reader's first: my-th.",

@@ -27,7 +27,7 @@ class InstanceIdMissing(Problem):
     en = ("This submission has no instanceID, so it could not be told from any other. It was not taken. "
           "Update the form on the tablet (Get Blank Form), then fill it in again.")
     th = ("ข้อมูลที่ส่งไม่มี instanceID จึงแยกจากข้อมูลอื่นไม่ได้และไม่ได้รับ "
-          "ปรับปรุงแบบฟอร์มในแท็บเล็ต (Get Blank Form) แล้วกรอกใหม่")
+          "อัปเดตแบบฟอร์มในแท็บเล็ต (Get Blank Form) แล้วกรอกใหม่")
 
 
 class InstanceIdUnusable(Problem):

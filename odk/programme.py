@@ -41,7 +41,7 @@ class ProgrammeInvalid(Problem):
 
     code, http_status = "programme-invalid", 422
     en = "The programme {programme} cannot be used ({errors} errors). First: {place}: {first} Nothing was installed."
-    th = "ใช้โครงการ {programme} ไม่ได้ (ผิด {errors} แห่ง) แห่งแรก: {place}: {first_th} ยังไม่ได้ติดตั้ง"
+    th = "ใช้โครงการ {programme} ไม่ได้ (มีข้อผิดพลาด {errors} ข้อ) ข้อแรก: {place}: {first_th} ยังไม่ได้ติดตั้ง"
 
     def __init__(self, programme: str, findings: list[Finding]) -> None:
         errors = [one for one in findings if one.severity == "error"]

@@ -23,11 +23,11 @@ _TYPES = {
     list: Words("a list in [ ]", "รายการใน [ ]"),
 }
 SAYS = {
-    "value-double": Words("“{given}” stands twice. Give each its own.", "มี “{given}” สองครั้ง แต่ละรายการต้องไม่ซ้ำกัน"),
+    "value-double": Words("“{given}” stands twice. Give each its own.", "“{given}” ซ้ำกัน แต่ละรายการต้องไม่ซ้ำ"),
     "file-large": Words(
         "This file is larger than 1 MB. Take out what does not belong here.", "ไฟล์ใหญ่กว่า 1 MB นำสิ่งที่ไม่เกี่ยวข้องออก"
     ),
-    "file-encoding": Words("This file is not saved as UTF-8. Save it as UTF-8.", "ไฟล์ไม่ได้บันทึกเป็น UTF-8 โปรดบันทึกใหม่"),
+    "file-encoding": Words("This file is not saved as UTF-8. Save it as UTF-8.", "ไฟล์ไม่ใช่ UTF-8 โปรดบันทึกใหม่เป็น UTF-8"),
     "toml-syntax": Words(
         "The file cannot be read here: {why}. Text stands in quotes; a table begins with [name].",
         "อ่านไฟล์ตรงนี้ไม่ได้: {why} ข้อความต้องอยู่ในเครื่องหมายคำพูด ตารางขึ้นต้นด้วย [ชื่อ]",
@@ -35,7 +35,7 @@ SAYS = {
     "key-missing": Words("{name} is missing. Write it.", "ไม่มี {name} โปรดเพิ่ม"),
     "key-type": Words("This must be {type}.", "ต้องเป็น{type_th}"),
     "key-unknown": Words(
-        "“{name}” is not known here. {meant}Known are: {known}.", "ไม่รู้จัก “{name}” ที่นี่ {meant_th}ใช้ได้: {known}"
+        "“{name}” is not known here. {meant}Known are: {known}.", "ไม่รู้จัก “{name}” {meant_th}ที่ใช้ได้: {known}"
     ),
     "items-type": Words("Each item of this list must be text in quotes.", "ทุกรายการต้องเป็นข้อความในเครื่องหมายคำพูด"),
     "tables-type": Words("Write each as a table of its own, under [[{part}]].", "เขียนแต่ละรายการใต้ [[{part}]]"),

@@ -53,8 +53,8 @@ PLACEHOLDERS: dict[str, Placeholder] = {
     "recipient": Placeholder(Words("who is written to, with title", "ผู้รับจดหมาย พร้อมคำนำหน้า"), whole=True),
     "payee": Placeholder(Words("who receives the money and signs", "ผู้รับเงินและลงชื่อ"), whole=True),
     "payee_id": Placeholder(Words("the payee's identity number", "เลขประจำตัวของผู้รับเงิน"), whole=True),
-    "number": Placeholder(Words("the letter's number as printed", "เลขที่หนังสือ"), whole=True),
-    "date": Placeholder(Words("the day of the letter", "วันที่ของหนังสือ")),
+    "number": Placeholder(Words("the letter's number as printed", "เลขที่จดหมายตามที่พิมพ์"), whole=True),
+    "date": Placeholder(Words("the day of the letter", "วันที่ของจดหมาย")),
     "amount": Placeholder(Words("the sum in digits with its unit", "จำนวนเงินเป็นตัวเลข พร้อมหน่วย"), whole=True),
     "amount_words": Placeholder(Words("the sum in words", "จำนวนเงินเป็นตัวอักษร"), whole=True),
     "organisation": Placeholder(Words("our name", "ชื่อองค์กร"), whole=True),
@@ -135,7 +135,7 @@ def check_wording(text: str, *, file: str, extra: Collection[str] = ()) -> list[
         findings.append(Finding(
             file=file, severity="note", code="letter-wording-draft",
             en="This is a draft: it prints on trial only. Take out “draft: yes” when a second reader has checked it.",
-            th="ยังเป็นร่าง พิมพ์ได้เฉพาะในระบบทดลอง เมื่อมีผู้ตรวจทานแล้วให้เอา “draft: yes” ออก"))
+            th="ยังเป็นร่าง พิมพ์ได้เฉพาะในโหมดทดลอง เมื่อมีผู้ตรวจทานแล้วให้เอา “draft: yes” ออก"))
     return findings
 
 

@@ -80,7 +80,7 @@ class LetterWordingDraft(Problem):
         "Have it checked, take out “draft: yes”, then print again."
     )
     th = (
-        "ข้อความภาษา {language} ยังเป็นร่าง ไม่มีผู้ตรวจทาน จึงยังไม่พิมพ์หนังสือ {number} ให้ผู้อื่นตรวจ เอา "
+        "ข้อความภาษา {language} ยังเป็นร่างที่ไม่มีผู้ตรวจทาน จึงยังไม่พิมพ์จดหมาย {number} ให้ผู้อื่นตรวจ เอา "
         "“draft: yes” ออก แล้วพิมพ์อีกครั้ง"
     )
 
@@ -88,7 +88,7 @@ class LetterWordingDraft(Problem):
 class LetterNumberSeries(Problem):
     code, http_status = "letter-number-series", 500
     en = "Letter {number} mixes the trial series with the real one. Nothing was printed; tell your administrator."
-    th = "หนังสือ {number} ใช้เลขที่ชุดทดลองปนกับชุดจริง ยังไม่มีการพิมพ์ แจ้งผู้ดูแลระบบ"
+    th = "จดหมาย {number} ใช้เลขที่ชุดทดลองปนกับชุดจริง ยังไม่มีการพิมพ์ แจ้งผู้ดูแลระบบ"
 
 
 class LetterLanguageUnknown(Problem):
@@ -97,4 +97,4 @@ class LetterLanguageUnknown(Problem):
         "There is no wording for letter {number} in the language “{language}”. Choose another language, or add the "
         "wording file."
     )
-    th = "ไม่มีข้อความของหนังสือ {number} ในภาษา “{language}” เลือกภาษาอื่น หรือเพิ่มไฟล์ข้อความ"
+    th = "ไม่มีข้อความของจดหมาย {number} ในภาษา “{language}” เลือกภาษาอื่น หรือเพิ่มไฟล์ข้อความ"

@@ -25,7 +25,7 @@ _OLE = b"\xd0\xcf\x11\xe0"
 class WorkbookBroken(Problem):
     code, http_status = "workbook-broken", 400
     en = "{file} cannot be opened as a spreadsheet. Nothing was installed. Save it from Excel as .xlsx, try again."
-    th = "เปิด {file} เป็นตารางไม่ได้ ยังไม่ได้ติดตั้ง เปิดใน Excel บันทึกเป็น .xlsx แล้วลองใหม่"
+    th = "เปิด {file} เป็นสเปรดชีตไม่ได้ ยังไม่ได้ติดตั้ง เปิดใน Excel บันทึกเป็น .xlsx แล้วลองใหม่"
 
 
 class WorkbookTooLarge(Problem):

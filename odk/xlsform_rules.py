@@ -26,7 +26,7 @@ _VERSION = re.compile(r"20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\d\d")
 SAYS = {
     "privacy-class": Words(
         "“{given}” is no privacy class. {meant}Write open, sensitive, identifying or restricted.",
-        "ไม่มีชั้นความลับ “{given}” {meant_th}เขียน open, sensitive, identifying หรือ restricted",
+        "ไม่มีระดับความเป็นส่วนตัว “{given}” {meant_th}เขียน open, sensitive, identifying หรือ restricted",
     ),
     "privacy-namespace": Words(
         "The column bind::namjai:privacy needs, in the sheet settings, a column namespaces with "
@@ -47,7 +47,7 @@ SAYS = {
     "save-derived": Words(
         "{name} goes into the list {list} and is worked out from {source}, which is {privacy}. Make sure that it "
         "tells nobody who the person is.",
-        "{name} จะอยู่ในรายชื่อ {list} และคำนวณจาก {source} ซึ่งเป็น {privacy} ตรวจให้แน่ใจว่าไม่ทำให้รู้ว่าเป็นใคร",
+        "{name} จะอยู่ในรายชื่อ {list} และคำนวณจาก {source} ซึ่งเป็น {privacy} ตรวจให้แน่ใจว่าไม่มีใครรู้ได้ว่าเป็นใคร",
     ),
     "label-closed": Words(
         "The entity's label shows {source}, which is {privacy}, on every tablet. Make the label of a code and a "
@@ -67,24 +67,24 @@ SAYS = {
     "undeclared": Words(
         "{name} has no privacy class, so it is kept encrypted, in no list and filter. Write one in "
         "bind::namjai:privacy.",
-        "{name} ไม่ได้ระบุชั้นความลับ จึงเก็บแบบเข้ารหัส ไม่อยู่ในรายชื่อและตัวกรอง ระบุใน bind::namjai:privacy",
+        "{name} ไม่ได้ระบุระดับความเป็นส่วนตัว จึงเก็บแบบเข้ารหัส ไม่อยู่ในรายชื่อและตัวกรอง ระบุใน bind::namjai:privacy",
     ),
     "sounds-personal": Words(
         "{name} sounds like a question for a {what} and has no privacy class. Write identifying in "
         "bind::namjai:privacy.",
-        "{name} น่าจะเป็นคำถามเรื่อง{what_th}และยังไม่ได้ระบุชั้นความลับ เขียน identifying ใน bind::namjai:privacy",
+        "{name} น่าจะเป็นคำถามเรื่อง{what_th}แต่ยังไม่ได้ระบุระดับความเป็นส่วนตัว เขียน identifying ใน bind::namjai:privacy",
     ),
     "once-in-coalesce": Words(
         "once() stands inside coalesce() in {where}: when somebody is picked and then cleared, the picked one's id "
         "stays, and one person's record goes to another. Put once(uuid()) into a calculation of its own, say fresh, "
         "and write coalesce(${{pick}}, ${{fresh}}).",
-        "once() อยู่ใน coalesce() ที่ {where}: เมื่อเลือกคนแล้วล้างออก รหัสของคนแรกจะค้าง ข้อมูลของคนหนึ่งจะไปอยู่กับอีกคน ให้แยก "
+        "once() อยู่ใน coalesce() ที่ {where}: เมื่อเลือกคนแล้วล้างออก id ของคนแรกจะค้าง ข้อมูลของคนหนึ่งจะไปอยู่กับอีกคน ให้แยก "
         "once(uuid()) เป็น calculate ของตนเอง เช่น fresh แล้วเขียน coalesce(${{pick}}, ${{fresh}})",
     ),
     "uuid-without-once": Words(
         "{where} makes a new uuid() whenever it is calculated again, so the entity would change its id. Write "
         "once(uuid()).",
-        "{where} สร้าง uuid() ใหม่ทุกครั้งที่คำนวณ รหัสของรายการจะเปลี่ยนไป เขียน once(uuid())",
+        "{where} สร้าง uuid() ใหม่ทุกครั้งที่คำนวณ id ของรายการจะเปลี่ยนไป เขียน once(uuid())",
     ),
     "translation-missing": Words(
         "The {what} of {name} is missing in {language}. Write it in the column {column}.",

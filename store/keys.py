@@ -42,7 +42,7 @@ class KeyMissing(Problem):
 class MasterKeyInvalid(Problem):
     code, http_status = "master-key-invalid", 500
     en = "The master key is not the one that this database was made with. Put the right key in NAMJAI_MASTER_KEY or its file, then start again."
-    th = "กุญแจหลักไม่ตรงกับฐานข้อมูลนี้ ใส่กุญแจที่ถูกต้องใน NAMJAI_MASTER_KEY หรือไฟล์ของมัน แล้วเริ่มใหม่"
+    th = "กุญแจหลักไม่ตรงกับฐานข้อมูลนี้ ใส่กุญแจที่ถูกต้องใน NAMJAI_MASTER_KEY หรือไฟล์ของกุญแจ แล้วเริ่มใหม่"
 
 
 def new_id() -> UUID:

@@ -31,7 +31,7 @@ class FormClosed(DeliveryRefused):
 class InstanceConflict(DeliveryRefused):
     code, http_status = "instance-conflict", 409
     en = "A submission with this id but other content is here already. Both are kept; your coordinator decides which one holds."
-    th = "มีข้อมูลรหัสเดียวกันแต่เนื้อหาต่างกันอยู่แล้ว เก็บไว้ทั้งสองชุด ผู้ประสานงานจะตัดสินว่าใช้ชุดใด"
+    th = "มีข้อมูล id เดียวกันแต่เนื้อหาต่างกันอยู่แล้ว เก็บไว้ทั้งสองชุด ผู้ประสานงานจะตัดสินว่าใช้ชุดใด"
 
 
 class EditConflict(DeliveryRefused):

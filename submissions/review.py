@@ -38,7 +38,7 @@ class ReasonMissing(Problem):
 class CommentTooLong(Problem):
     code, http_status = "comment-too-long", 400
     en = "A comment holds {most} characters; yours is longer. Nothing was saved; shorten it and send again."
-    th = "ความเห็นยาวได้ {most} ตัวอักษร ยังไม่ได้บันทึก ตัดให้สั้นลงแล้วส่งใหม่"
+    th = "ความเห็นยาวได้ไม่เกิน {most} ตัวอักษร ยังไม่ได้บันทึก ตัดให้สั้นลงแล้วส่งใหม่"
 
 
 def set_review_state(

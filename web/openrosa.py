@@ -42,7 +42,7 @@ _log = logging.getLogger("namjai.door")
 class SubmissionFileMissing(Problem):
     code, http_status = "submission-file-missing", 400
     en = "The part xml_submission_file is missing or empty: the sending broke off. Nothing was taken; send again."
-    th = "ไม่พบส่วน xml_submission_file หรือส่วนนี้ว่าง การส่งขาดตอน ยังไม่ได้รับข้อมูล ส่งใหม่อีกครั้ง"
+    th = "ไม่พบส่วน xml_submission_file หรือส่วนนี้ว่าง เพราะการส่งขาดตอน ยังไม่ได้รับข้อมูล ส่งใหม่อีกครั้ง"
 
 
 def for_tablet(view: Callable[..., Response]) -> Callable[..., Response]:

@@ -22,7 +22,7 @@ _FORMATS = ("JPEG", "PNG")
 class PictureUnreadable(Problem):
     code, http_status = "picture-unreadable", 422
     en = "This picture cannot be shown safely: it is broken, or far too large. It is kept, and can be downloaded."
-    th = "แสดงรูปนี้อย่างปลอดภัยไม่ได้ เพราะไฟล์เสียหรือใหญ่เกินไป ระบบเก็บไฟล์ไว้ตามเดิม และดาวน์โหลดได้"
+    th = "แสดงรูปนี้อย่างปลอดภัยไม่ได้ เพราะไฟล์เสียหรือใหญ่เกินไป ระบบเก็บไฟล์ไว้และดาวน์โหลดได้"
 
 
 def redrawn(content: bytes, *, thumb: bool = False) -> tuple[bytes, str]:

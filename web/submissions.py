@@ -292,7 +292,7 @@ def _reason(id: UUID, state: ReviewState, version: int, error: str | None = None
     rejecting = state is ReviewState.REJECTED
     return page(
         "reason.html",
-        title=t("Reject this submission?", "ไม่รับข้อมูลนี้ใช่หรือไม่") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
+        title=t("Reject this submission?", "ไม่รับข้อมูลนี้หรือไม่") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
         text=t("It stays here with your reason and counts nowhere.", "ข้อมูลยังอยู่พร้อมเหตุผล แต่ไม่นำไปนับ")
         if rejecting
         else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้แล้วส่งใหม่"),

@@ -160,7 +160,7 @@ def _money(course: Course) -> None:
 
     clothes = {
         "needed_by": ago(238), "reason": "Came with nothing but the clothes she wore.",
-        "purpose": "เสื้อผ้าและของใช้ประจำวัน",
+        "purpose": "ค่าเสื้อผ้าและของใช้ประจำวัน",
         "way": "cash", "language": "th",
     }
     follow(course, on_weekdays(Wish("cash", 3500, clothes, ago(252), ago(250), ago(247), ago(246))))

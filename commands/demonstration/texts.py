@@ -40,7 +40,7 @@ OBSERVED: dict[str, tuple[str, ...]] = {
         "Works six days a week in a bakery; tired but proud of the first wage.",
     ),
     "office": (
-        "มากรอกเอกสารขอทำบัตร ล่ามช่วยอธิบายทุกข้อ",
+        "มากรอกเอกสารขอทำบัตรด้วยกัน ล่ามช่วยอธิบายทุกข้อ",
         "Went through the statement with Wan. Wants to read it once more before signing.",
     ),
     "court": (
@@ -102,8 +102,8 @@ REFUSED = (
 ASKED: dict[str, tuple[tuple[str, str, str], ...]] = {
     "cash": (
         ("ค่าเช่าห้องเดือนแรกก่อนได้ค่าจ้าง", "ค่าเช่าห้องเดือนแรกและของใช้จำเป็น", "the first month's rent and things for the room"),
-        ("Sewing machine: she has three orders already.", "จักรเย็บผ้าและผ้าชุดแรก", "a sewing machine and the first cloth"),
-        ("อุปกรณ์ทำขนม เริ่มขายหน้าบ้าน", "อุปกรณ์ทำขนมและวัตถุดิบชุดแรก", "baking tools and the first ingredients"),
+        ("Sewing machine: she has three orders already.", "ค่าจักรเย็บผ้าและผ้า", "a sewing machine and the first cloth"),
+        ("อุปกรณ์ทำขนม เริ่มขายหน้าบ้าน", "ค่าอุปกรณ์ทำขนมและวัตถุดิบชุดแรก", "baking tools and the first ingredients"),
     ),
     "scholarship": (
         ("Back at school since May; the family cannot pay term fees.", "ค่าเล่าเรียน ชุดนักเรียน และค่าเดินทางไปเรียน",
@@ -116,7 +116,7 @@ ASKED: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "medical": (
         ("ทำฟันสองซี่ โรงพยาบาลนัดแล้ว", "ค่ารักษาทางทันตกรรม", "dental treatment"),
-        ("Glasses: cannot read the blackboard.", "แว่นสายตา", "a pair of glasses"),
+        ("Glasses: cannot read the blackboard.", "ค่าแว่นสายตา", "a pair of glasses"),
     ),
     "other": (
         ("ค่าธรรมเนียมทำหนังสือเดินทาง", "ค่าธรรมเนียมเอกสารเดินทาง", "the fee for a travel document"),
@@ -126,7 +126,7 @@ AMOUNTS = {
     "cash": (2500, 3500, 4800, 6000, 8500), "scholarship": (9000, 12000, 15000), "travel": (1800, 3200, 9500),
     "medical": (1200, 2900, 6400), "other": (1000, 1500),
 }
-SCHOOLS = ("โรงเรียนสมมติวิทยา", "โรงเรียนตัวอย่างพัฒนา", "วิทยาลัยอาชีวะสมมติ", "ศูนย์การเรียนตัวอย่าง")
+SCHOOLS = ("โรงเรียนสมมติวิทยา", "โรงเรียนตัวอย่างพัฒนา", "วิทยาลัยอาชีวศึกษาสมมติ", "ศูนย์การเรียนตัวอย่าง")
 # What [letter_fields] expect of the form's own calculations.
 PAYMENT = {
     "th": {
