@@ -102,7 +102,8 @@ def _unforeseen(error: Exception) -> Response:
     g.pop("tx", None)
     number = _number(500)
     _log.error("%s %s %s", number, request.endpoint, type(error).__name__, exc_info=without_words(error))
-    body = page("error.html", number=number, kind=Problem.code, title=words.t(*_UNFORESEEN), text=Problem().text(words.language()))
+    text = Problem().text(words.language())
+    body = page("error.html", number=number, kind=Problem.code, title=words.t(*_UNFORESEEN), text=text)
     return Response(body, 500, content_type="text/html; charset=utf-8")
 
 
