@@ -40,7 +40,8 @@ def track(
         )
         if one.beside and one.id in since and state != "now":
             state = "also"
-        day = date_words(since[one.id], language, today=today) if one.id in since else None
+        # A case that went back was once where it is not yet: that is told by its timeline.
+        day = date_words(since[one.id], language, today=today) if one.id in since and state else None
         note = Words(f"since {day}", f"ตั้งแต่ {day}").in_(language) if day and state in ("now", "also") else day
         found.append({"number": number, "label": one.label.in_(language), "note": note, "state": state})
     return found

@@ -18,7 +18,7 @@ from cases.opened import Opener, Reader
 from cases.paging import Cursor, cursor
 from cases.titles import Titles
 from cases.who import script_of
-from namjai.languages import Words, money
+from namjai.languages import Words, date_words, money
 from odk.programme import Programme
 from store.opening import Store
 from store.tables import action, app_user, membership, submission
@@ -27,8 +27,11 @@ PAGE = 20
 KINDS = ("visits", "care", "legal", "money", "changes")
 _LONGEST = 220
 _OF_KIND = {"money": ("grant.", "letter."), "changes": ("case.",)}
+# A move to another stage that was taken back is an action of the same kind.
+_BACK = "case.stage back"
 _SAID: dict[str, tuple[str, str, Words]] = {
     "case.stage": ("signpost-2", "", Words("Stage: {stage}", "ขั้น: {stage}")),
+    _BACK: ("arrow-counterclockwise", "", Words("Back to the stage: {stage}", "ย้ายกลับขั้น: {stage}")),
     "grant.approved": ("check-lg", "good", Words("Grant approved", "อนุมัติเงินช่วยเหลือ")),
     "grant.refused": ("x-lg", "bad", Words("Grant refused", "ไม่อนุมัติเงินช่วยเหลือ")),
     "grant.suspended": (
@@ -203,7 +206,7 @@ class Timeline:
         return (*([{"text": " · ".join(short)}] if short else ()), *long)
 
     def _action(self, row: sa.Row, names: dict[UUID, str]) -> Happened:
-        icon, tone, words = _SAID[row.kind]
+        icon, tone, words = _SAID[_BACK if row.data.get("back") else row.kind]
         stage = self._programme.stage(str(row.data.get("to", "")))
         number = row.data.get("number", "")
         title = words.in_(self._language).format(
@@ -212,8 +215,18 @@ class Timeline:
         kind, _, _ = row.kind.partition(".")
         at: dt.datetime | dt.date = row.at
         by = people.short(names[row.user_id]) if row.user_id in names else None
+        if since := self._since(row):
+            by = f"{by} · {since}" if by else since
         subject = number if kind == "letter" else str(row.subject)
         return Happened(at, row.at.astimezone(self._zone).date(), row.id, icon, title, kind, subject, tone=tone, by=by)
+
+    def _since(self, row: sa.Row) -> str:
+        """From which day a stage holds, where that is not the day on which somebody said so."""
+        since = dt.date.fromisoformat(row.data["since"]) if row.data.get("since") else None
+        if since is None or since == row.at.astimezone(self._zone).date():
+            return ""
+        day = date_words(since, self._language, weekday=True, today=dt.datetime.now(self._zone).date())
+        return Words(f"since {day}", f"ตั้งแต่ {day}").in_(self._language)
 
     def _tablets(self, rows: list[sa.Row]) -> dict[UUID, str]:
         wanted = {row.app_user_id for row in rows if row.app_user_id}

@@ -21,7 +21,7 @@ from submissions.delivery import File
 ROLES = [str(role) for role in Role]
 KEY = "?key=identity/person/given_name"
 # Where these lead nobody's case is asked for: own and another's are the same.
-OF_CASES = ("cases.", "submissions.", "files.", "reveal.", "grants.", "letters.")
+OF_CASES = ("cases.", "stages.", "submissions.", "files.", "reveal.", "grants.", "letters.")
 LEAVES = ("sign_in.leave", "sign_in.see_as")
 
 
@@ -84,7 +84,7 @@ class World:
         person = str(self.bystander.id)
         return {
             "sign_in.see_as": {"role": role}, "submissions.decide": {"state": "approved"}, "grants.decide": {"decision": "approve"},
-            "grants.name_requester": {"person": person}, "users.set_role": {"role": "finance"}, "grants.pay": {"paid_on": "2026-11-20"},
+            "grants.name_requester": {"person": person}, "users.set_role": {"role": "finance"}, "stages.move": {"stage": "screening", "since": "2026-11-20", "revision": "1"}, "grants.pay": {"paid_on": "2026-11-20"},
         }.get(endpoint, {})
 
 

@@ -9,6 +9,7 @@ from namjai.settings import ROOT
 from store.opening import Store
 from web import (
     audit,
+    case_stage,
     cases,
     errors,
     files,
@@ -73,6 +74,7 @@ def create_app(store: Store) -> Flask:
         sign_in,
         today,
         cases,
+        case_stage,
         submissions,
         files,
         reveal,

@@ -42,9 +42,17 @@ def shown(code: str) -> str:
         case=_head(row, line, load, consent),
         track=casepage.track(g.tx, g.me.project, row, plan, lang, words.today()),
         due=_due(load, line),
-        actions=[],
+        actions=_actions(row),
         **context,
     )
+
+
+def _actions(row: Any) -> list[dict[str, Any]]:
+    if row.placeholder or not programme().stages or not may_for("case.stage", row.worker, row.team):
+        return []
+    url = url_for("stages.ask", code=who(row, words.language()).key)
+    label = t("Move to another stage", "ย้ายไปขั้นอื่น")
+    return [{"label": label, "url": url, "icon": "signpost-2", "dialog": True, "quiet": True}]
 
 
 def _guide(case_id: UUID) -> list[dict[str, Any]]:
