@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 _HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 NEEDS_BREAKS = ("my", "km", "lo")
 # Pango would break inside these, and a reader would stumble.
-_COMPOUNDS = re.compile("สถานศึกษา|สถานพยาบาล|โรงพยาบาล|คณะกรรมการ|ชุดนักเรียน|ใบรับเงิน|ลายมือชื่อ|ผู้ดูแล")
+_COMPOUNDS = re.compile("สถานศึกษา|สถานพยาบาล|โรงพยาบาล|คณะกรรมการ|ชุดนักเรียน|ใบรับเงิน|ลายมือชื่อ|เจ้าหน้าที่|ผู้ดูแล")
 _NUMBER_AND_UNIT = re.compile("(?:ที่ )?[๐-๙]+ [ก-๎]{1,12}(?=[ <]|$)")
 _TEXT = re.compile(r"[^<>&;]+(?![^<]*>)")
 _LAST = re.compile("([^<>\ue000\ue001]+)(</(?:p|li)>)")

@@ -64,7 +64,7 @@ def test_a_columns_choices_have_their_words() -> None:
     assert survivors.column("risk").labels["high"] == Words("High", "สูง")
     assert survivors.column("age_band").shown("15-17", "th") == "15–17 ปี"
     assert survivors.column("languages").shown("my shn") == "Burmese, Shan"
-    assert survivors.column("stage").shown("care", "th") == "คุ้มครอง ดูแล"
+    assert survivors.column("stage").shown("care", "th") == "คุ้มครองและดูแล"
     assert survivors.column("risk").shown("unheard-of") == "unheard-of"
 
 
