@@ -88,6 +88,7 @@ _SAID: dict[str, Words] = {
     "grant.requester_named": Words("named a requester", "ระบุผู้ยื่นคำขอ"),
     "letter.issued": Words("issued a letter", "ออกจดหมาย"),
     "letter.made": Words("made a letter’s PDF", "จัดทำ PDF จดหมาย"),
+    "letter.asked_again": Words("asked for a letter’s PDF again", "ขอจัดทำ PDF จดหมายอีกครั้ง"),
     "letter.failed": Words("could not make a letter’s PDF", "จัดทำ PDF จดหมายไม่สำเร็จ"),
     "letter.opened": Words("opened a letter", "เปิดจดหมาย"),
     "letter.printed": Words("opened a letter’s PDF", "เปิด PDF ของจดหมาย"),

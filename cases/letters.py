@@ -133,10 +133,17 @@ def void_letters_of(tx: sa.Connection, store: Store, actor: Actor, grant_id: UUI
         void_letter(tx, store, actor, letter_id, because=because)
 
 
-def print_again(tx: sa.Connection, project_id: UUID, letter_id: UUID) -> None:
-    """Ask for a letter's PDF once more, after whatever was in the way was put right. Raises NotFound."""
-    row = letter_row(tx, project_id, letter_id)
+def print_again(tx: sa.Connection, project_id: UUID, letter_id: UUID) -> bool:
+    """Ask for a letter's PDF once more, after whatever was in the way was put right. Whether there is one to make.
+
+    Raises NotFound.
+    """
+    row = letter_row(tx, project_id, letter_id, lock=True)
+    if row.pdf_blob is not None or row.state != "issued":
+        return False
+    settle_failure(tx, project_id, letter_id)
     jobs.defer(tx, jobs.PRINT_LETTER, project=str(project_id), letter=str(row.id))
+    return True
 
 
 def settle_failure(tx: sa.Connection, project_id: UUID, letter_id: UUID) -> None:

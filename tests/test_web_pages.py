@@ -12,8 +12,8 @@ from conftest import workbook_of
 from flask import Flask
 from readers import Field, Reader, events, problem_in, signed_in
 
-import exports.printing  # noqa: F401 registers the job that prints letters
 from cases.letters import today_in
+from exports import paper, printing
 from store import tables
 from store.actor import Actor
 from store.opening import Store
@@ -203,6 +203,28 @@ def test_the_way_from_a_request_to_its_printed_letter(app: Flask, store: Store, 
     revision = re.search(r'name="revision" value="([^"]+)"', finance.page(f"/grants/{grant}"))
     assert finance.post(f"/grants/{grant}/paid", {"paid_on": today_in("Asia/Bangkok").isoformat(), "how": "cash", "revision": revision[1]}).status_code == 303
     assert desk.row(grant).state == "paid"
+
+
+def test_a_letter_that_failed_is_made_again_from_its_page(app: Flask, store: Store, coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor], monkeypatch: pytest.MonkeyPatch) -> None:
+    issued = desk.approve(desk.request(worker), coordinator.actor)
+    address = f"/letters/{issued.number}"
+    assert "Make the PDF again" not in coordinator.page(address)
+
+    def broken(_: object) -> bytes:
+        raise paper.LetterAssetMissing(name="seal.svg")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(printing, "render_letter", broken)
+        desk.work()
+    assert "seal.svg" in coordinator.page(address) and "จัดทำ PDF อีกครั้ง" in coordinator.page(f"{address}?lang=th")
+    assert signed_in(app, store, worker).post(f"{address}/again").status_code == 403
+    assert coordinator.post(f"{address}/again").headers["Location"] == address
+    assert "The letter is being made" in coordinator.page(f"{address}?lang=en") and [one.number for one in desk.letters()] == [issued.number]
+    desk.work()
+    made = desk.letters()[0].pdf_sha256
+    assert made in coordinator.page(address) and coordinator.post(f"{address}/again").status_code == 303
+    desk.work()
+    assert desk.letters()[0].pdf_sha256 == made and len(events(store, desk.home, "letter.asked_again")) == 1
 
 
 def test_the_public_page_knows_a_genuine_letter_and_no_name(app: Flask, coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:

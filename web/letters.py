@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, g, redirect, request, url_for
+from werkzeug.wrappers import Response as Answer
 
 from cases import letter_lists, letters
 from cases.letter_lists import LetterLine
@@ -20,6 +22,8 @@ _PDF_HEADERS = {
     ),
     "X-Frame-Options": "SAMEORIGIN",
 }
+# After this long a letter that is still being made may be asked for again: its job may have got lost.
+_SLOW = dt.timedelta(minutes=2)
 
 
 @pages.get("/letters")
@@ -69,8 +73,19 @@ def show(number: str) -> str:
             "verify_url": found.verify_url,
             "grant": found.line.grant,
             "problem": found.problem,
+            "slow": words.now() - found.line.issued > _SLOW,
         },
     )
+
+
+@pages.post("/letters/<number>/again")
+@requires("letter.read")
+def again(number: str) -> Answer:
+    """Make the PDF once more. What was numbered and frozen stays as it is; a PDF that is there stays, too."""
+    letter_id = letter_lists.letter_id_of(g.tx, g.actor, number)
+    if letters.print_again(g.tx, g.me.project, letter_id):
+        saw("letter.asked_again", "letter", letter_id, number=number)
+    return redirect(url_for("letters.show", number=number), 303)
 
 
 @pages.get("/letters/<number>.pdf")
