@@ -90,11 +90,10 @@ def find(tx: sa.Connection, actor: Actor, submission_id: UUID) -> sa.Row:
     return row
 
 
-def waiting_for(actor: Actor) -> sa.Select:
-    """Ids of what waits for a review by somebody other than its sender."""
-    return sa.select(submission.c.id).where(
-        *visible(actor, few=True), *_in_state("waiting"), submission.c.user_id.is_distinct_from(actor.id)
-    )
+def waiting_for(actor: Actor, *, own: bool = False) -> sa.Select:
+    """Ids of what waits for a review by somebody other than its sender; `own` with what the actor sent."""
+    others = [] if own else [submission.c.user_id.is_distinct_from(actor.id)]
+    return sa.select(submission.c.id).where(*visible(actor, few=True), *_in_state("waiting"), *others)
 
 
 def page(

@@ -30,10 +30,10 @@ class TabletSeen:
     silent: bool
 
 
-def review(tx: sa.Connection, actor: Actor) -> dict:
-    """How much waits, how much of it is edited, since when."""
+def review(tx: sa.Connection, actor: Actor, *, own: bool = False) -> dict:
+    """How much waits, how much of it is edited, since when; `own` with what the actor sent."""
     inner = (
-        waiting_for(actor)
+        waiting_for(actor, own=own)
         .add_columns(submission.c.review_state, submission.c.received_at)
         .limit(MOST_COUNTED + 1)
         .subquery()

@@ -48,7 +48,7 @@ def show() -> str:
 def _review(doors: dict[str, Any], context: dict[str, Any]) -> None:
     with seeing("submission.read"):
         actor = g.me.actor(access.scope_of("submission.read", g.me.role))
-        doors["review"] = today.review(g.tx, actor)
+        doors["review"] = today.review(g.tx, actor, own=not may("submission.review"))
         titles = Titles(g.tx, g.me.project, programme(), words.language())
         queued, _ = queue_page(g.tx, actor, titles, most=_FEW)
         saw("submission.listed", "submission", None, subjects=[str(one.id) for one in queued])
