@@ -160,30 +160,34 @@ class Timeline:
     def _submission(self, row: sa.Row, names: dict[UUID, str], tablets: dict[UUID, str]) -> Happened:
         person = people.short(names[row.user_id]) if row.user_id in names else None
         by = ", ".join(part for part in (person, tablets.get(row.app_user_id)) if part) or None
+        kind, summary = self._summary(row)
+        title = self._titles.title(row.xml_form_id)
         return Happened(
             row.event_date,
             row.event_date,
             row.id,
             self._titles.icon(row.xml_form_id),
-            self._titles.title(row.xml_form_id),
+            f"{title} · {kind}" if kind else title,
             "submission",
             str(row.id),
             state=row.review_state,
             restricted=row.restricted is not None,
             by=by,
-            summary=self._summary(row),
+            summary=summary,
         )
 
-    def _summary(self, row: sa.Row) -> tuple[dict[str, Any], ...]:
-        """The answers that the programme names for the timeline: open ones, sensitive ones for whom may read them."""
+    def _summary(self, row: sa.Row) -> tuple[str, tuple[dict[str, Any], ...]]:
+        """The answers that the programme names for the timeline: open ones, sensitive ones for whom may read them. A
+        choice that comes first belongs into the title: which visit it was.
+        """
         rule = self._programme.forms.get(row.xml_form_id)
         if rule is None or not rule.summary:
-            return ()
+            return "", ()
         version = self._opener.version(row.xml_form_id, row.form_version, row.form_origin)
         values = dict(row.open)
         if self._reader.sensitive and any(path not in values for path in rule.summary):
             values |= self._opener.sensitive(row)
-        short: list[str] = []
+        kind, short = "", list[str]()
         long: list[dict[str, Any]] = []
         for path in rule.summary:
             asked = version.schema.field(path)
@@ -198,12 +202,14 @@ class Timeline:
                 text = _as_money(asked, text, self._language)
             if asked is None or not text:
                 continue
-            if asked.choices or asked.type != "string":
+            if path == rule.summary[0] and asked.choices:
+                kind = text
+            elif asked.choices or asked.type != "string":
                 short.append(text)
             else:
                 cut = text if len(text) <= _LONGEST else text[:_LONGEST].rsplit(" ", 1)[0] + " …"
                 long.append({"text": cut, "lang": script_of(cut)})
-        return (*([{"text": " · ".join(short)}] if short else ()), *long)
+        return kind, (*([{"text": " · ".join(short)}] if short else ()), *long)
 
     def _action(self, row: sa.Row, names: dict[UUID, str]) -> Happened:
         icon, tone, words = _SAID[_BACK if row.data.get("back") else row.kind]
