@@ -1,7 +1,7 @@
 """What a tablet is served: forms, their files, and the entity lists of the people whose worker holds it.
 
-Lists come offline and stay on a tablet, so a list's hash is never that of an earlier day: it sums the versions of what
-is served and counts how often somebody left (`entity_list.removals`).
+Lists come offline and stay on a tablet, so a list's hash is never that of an earlier day: it is made of the versions of
+what is served and counts how often somebody left (`entity_list.removals`).
 """
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from namjai.problems import NotFound
 from odk.entities import entity_csv
@@ -94,11 +95,11 @@ def list_csv(tx: sa.Connection, project: UUID, name: str) -> bytes:
 
 def list_hash(tx: sa.Connection, project: UUID, name: str) -> str:
     """A hash that changes with every change of what this actor is served, and never comes back."""
-    total, count = tx.execute(
-        _served(project, name).with_only_columns(sa.func.coalesce(sa.func.sum(entity.c.version), 0), sa.func.count())
-    ).one()
+    one = sa.func.concat(entity.c.uuid, ":", entity.c.version)
+    together = sa.func.string_agg(one, aggregate_order_by(sa.literal(","), entity.c.uuid))
+    served = tx.scalar(_served(project, name).with_only_columns(sa.func.md5(together)))
     row = tx.execute(sa.select(entity_list.c.removals, entity_list.c.properties).where(*_list(project, name))).one()
-    text = f"{project}:{name}:{','.join(row.properties)}:{row.removals}:{count}:{total}"
+    text = f"{project}:{name}:{','.join(row.properties)}:{row.removals}:{served}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -116,13 +117,19 @@ def integrity(tx: sa.Connection, project: UUID, name: str, ids: Iterable[str]) -
 
 
 def _served(project: UUID, name: str) -> sa.Select:
-    """Entities of open cases that row-level security shows to this actor; those of nobody's case to all."""
+    """Entities of open cases that row-level security shows to this actor; to all those of a list that is nobody's.
+
+    What belongs to a person, and does not say to whom, is served to nobody.
+    """
+    nobodys = sa.exists().where(
+        *_list(project, name), entity_list.c.parent.is_(None), entity_list.c.is_case_list.is_(False)
+    )
     shown = sa.select(cases.c.id).where(cases.c.project_id == project, cases.c.status != "closed")
     return (
         sa.select(entity)
         .where(
             entity.c.project_id == project, entity.c.list == name, entity.c.deleted_at.is_(None),
-            entity.c.placeholder.is_(False), sa.or_(entity.c.case_id.is_(None), entity.c.case_id.in_(shown)),
+            entity.c.placeholder.is_(False), sa.or_(sa.and_(entity.c.case_id.is_(None), nobodys), entity.c.case_id.in_(shown)),
         )
     )
 

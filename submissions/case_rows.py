@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from store.keys import new_id
-from store.tables import cases, list_row, membership
+from store.tables import cases, entity, entity_list, list_row, membership
 from submissions.fold import State
 
 _LONGEST_CODE, _LONGEST_PSEUDONYM = 60, 200
@@ -55,6 +55,22 @@ def responsible(tx: sa.Connection, project: UUID, case_id: UUID) -> sa.Row:
     ).one()
 
 
+def somebody_left(tx: sa.Connection, project: UUID, *lists: str, case_id: UUID | None = None) -> None:
+    """Somebody is served less of these lists, or of all lists that hold something of the case: their hash counts it.
+
+    So each tablet fetches them anew, and asks whether what it made itself and has not found there may stay.
+    """
+    of_case = sa.select(entity.c.list).where(entity.c.project_id == project, entity.c.case_id == case_id)
+    tx.execute(
+        entity_list.update()
+        .where(
+            entity_list.c.project_id == project,
+            sa.or_(entity_list.c.name.in_(lists), entity_list.c.name.in_(of_case)),
+        )
+        .values(removals=entity_list.c.removals + 1)
+    )
+
+
 def _values(tx: sa.Connection, project: UUID, row: sa.Row, found: sa.Row, state: State) -> dict:
     said = {role: state.data.get(name) or None for role, name in row.roles.items()}
     values: dict = {"risk": said.get("risk"), "opened_on": _day(said.get("opened_on"))}
@@ -79,6 +95,7 @@ def _free_suffix(tx: sa.Connection, project: UUID, code: str) -> int:
 
 
 def _hand_over(tx: sa.Connection, project: UUID, case_id: UUID, worker: UUID, team: str | None) -> None:
+    somebody_left(tx, project, case_id=case_id)
     for table in (membership, list_row):
         tx.execute(
             table.update().where(table.c.project_id == project, table.c.case_id == case_id).values(worker=worker, team=team)

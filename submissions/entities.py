@@ -155,6 +155,10 @@ def _act(arrival: Arrival, row: sa.Row, action: EntityAction, uuid: UUID) -> Ent
         stale=stale, instance_id=arrival.instance.instance_id,
     )
     case_id = _case_of(arrival, row, uuid, state)
+    sender = arrival.delivery.user_id
+    if case_id and sender and case_rows.responsible(tx, project, case_id).worker != sender:
+        # The tablet has it from its own form and will never be served it: it must ask.
+        case_rows.somebody_left(tx, project, row.name)
     conflict = ("hard" if clashes(version, versions) else "soft") if stale else stored.conflict
     _store_state(tx, project, row, stored, state, version.number, now=now, conflict=conflict, case_id=case_id)
     before = dict(stored.data) if not stored.placeholder else None
@@ -246,6 +250,8 @@ def _store_state(
     tx: sa.Connection, project: UUID, row: sa.Row, stored: sa.Row, state: State, number: int, *, now: dt.datetime,
     **more: Any,
 ) -> None:
+    if stored.case_id and more.get("case_id", stored.case_id) != stored.case_id:
+        case_rows.somebody_left(tx, project, row.name)
     tx.execute(
         entity.update()
         .where(*_is(project, row.name, stored.uuid))

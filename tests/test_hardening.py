@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 import sqlalchemy as sa
-from readers import signed_in
+from readers import Field, signed_in
 from test_receive import NOTE, PERSON, note, person_xml
 
 from cases import deliveries
@@ -141,3 +141,57 @@ def test_what_is_refused_over_and_over_leaves_its_files_once(tablet, publish, ro
         assert tablet.post(note(form="nowhere", photo="1.jpg"), {"1.jpg": b"picture"}).status_code == 404
     assert rows(quarantine, times=3) == 1
     assert len([one for one in (settings.data_dir / "blobs").rglob("*") if one.is_file()]) == 1
+
+
+# What a tablet keeps of people that are no longer its worker's
+
+def hash_of(tablet, form="visit", name="survivors.csv"):
+    found = re.search(rf"<filename>{re.escape(name)}</filename>\s*<hash>(.*?)</hash>", tablet.get(f"forms/{form}/manifest").text)
+    return found[1]
+
+
+def test_two_people_who_change_places_change_the_hash_of_a_list(store, aftercare, new_tablet, person):
+    nok, mai = person("field_staff", "Nok"), person("field_staff", "Mai")
+    tablet = new_tablet("Of Nok", nok.id)
+    for code, worker in (("KTR-MDV-QHT", nok), ("BCD-FGH-JKC", mai)):
+        Field(store, aftercare, code=code).intake(by=worker)
+    before, list_before = hash_of(tablet), tablet.get("forms/visit/attachments/survivors.csv").text
+    with store.database.begin(aftercare) as tx:
+        tx.execute(cases.update().values(worker=sa.case((cases.c.worker == nok.id, mai.id), else_=nok.id)))
+    assert tablet.get("forms/visit/attachments/survivors.csv").text != list_before
+    assert hash_of(tablet) != before
+
+
+def test_a_tablet_that_sent_something_about_a_colleagues_person_asks_anew_and_is_told_that_they_are_gone(store, aftercare, new_tablet, person):
+    nok, mai = person("field_staff", "Nok"), person("field_staff", "Mai")
+    tablet, case = new_tablet("Of Mai", mai.id), Field(store, aftercare)
+    case.intake(by=nok)
+    before = hash_of(tablet)
+    case.visit(by=mai)
+    assert hash_of(tablet) != before
+    assert case.survivor not in tablet.get("forms/visit/attachments/survivors.csv").text
+    assert "<deleted>true</deleted>" in tablet.get(f"entity-lists/survivors/integrity?id={case.survivor}").text
+
+
+def test_a_person_who_turns_out_to_be_a_colleagues_leaves_the_lists_of_the_first_with_a_hash_that_never_was(store, aftercare, new_tablet, person):
+    nok, mai = person("field_staff", "Nok"), person("field_staff", "Mai")
+    tablet, case = new_tablet("Of Nok", nok.id), Field(store, aftercare)
+
+    def of_grants():
+        return hash_of(tablet, "fund_receipt", "grants.csv")
+
+    hashes = [of_grants()]
+    case.request(by=nok)  # the intake is still on the other tablet
+    hashes.append(of_grants())
+    case.intake(by=mai)
+    hashes.append(of_grants())
+    assert len(set(hashes)) == 3
+    assert tablet.get("forms/fund_receipt/attachments/grants.csv").text.count("\n") == 1
+
+
+def test_what_does_not_say_whose_it_is_goes_to_no_tablet(store, aftercare, new_tablet, person):
+    tablet, case = new_tablet("Of Nok", person("field_staff", "Nok").id), Field(store, aftercare)
+    case.request(by=person("field_staff", "Mai"))
+    with store.database.begin(aftercare) as tx:
+        tx.execute(entity.update().where(entity.c.list == "grants").values(case_id=None))
+    assert tablet.get("forms/fund_receipt/attachments/grants.csv").text.count("\n") == 1
