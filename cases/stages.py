@@ -20,7 +20,7 @@ from submissions.delivery import Changes
 class StageInFuture(Problem):
     code, http_status = "stage-in-future", 400
     en = "A stage begins today or earlier. Nothing was changed; choose the day on which it began."
-    th = "ขั้นต้องเริ่มในวันนี้หรือก่อนหน้า ยังไม่มีการเปลี่ยนแปลง เลือกวันที่เริ่มขั้นนี้"
+    th = "วันที่เริ่มขั้นต้องไม่เกินวันนี้ ยังไม่มีการเปลี่ยนแปลง เลือกวันที่เริ่มขั้นนี้"
 
 
 class StageNeedsIntake(Problem):
