@@ -157,5 +157,5 @@ def consent(
     withhold = said("withhold")
     if withhold:
         hold = Words("Withhold", "ไม่เปิดเผย").in_(language)
-        note = f"{note}. {hold}: {withhold}" if note else f"{hold}: {withhold}"
+        note = f"{note} · {hold}: {withhold}" if note else f"{hold}: {withhold}"
     return Consent(tuple(rows), note or None, limited)

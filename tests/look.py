@@ -53,13 +53,13 @@ def main() -> int:
     words = argparse.ArgumentParser(description="Pictures of every page and letter into var/look/.")
     words.add_argument("--docs", action="store_true", help="also write docs/pictures/case.png and letter.png")
     words.add_argument("--cases", type=int, default=40)
-    words.add_argument("--only", help="pages whose name begins so")
+    words.add_argument("--only", default="", help="pages whose name begins so; several with commas between")
     chosen = words.parse_args()
     began = time.monotonic()
     _empty(chosen.only)
     with tempfile.TemporaryDirectory(prefix="namjai-look-") as folder, served(Path(folder), chosen.cases) as server:
         server.settle()
-        wanted = [one for one in spots(server) if one.name.startswith(chosen.only or "")]
+        wanted = [one for one in spots(server) if one.name.startswith(tuple(chosen.only.split(",")))]
         found = Found(len(wanted) * len(LANGUAGES) * len(HEIGHTS) * len(SCHEMES))
         _look_twice(server, wanted, found)
         letters = _letters(server) if not chosen.only else {}
