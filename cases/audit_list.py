@@ -78,7 +78,7 @@ _SAID: dict[str, Words] = {
     "submission.original": Words("sent the first version of an edit", "ส่งฉบับแรกของการแก้ไข"),
     "grant.opened": Words("opened a grant", "เปิดรายการเงินช่วยเหลือ"),
     "grant.listed": Words("saw a list of grants", "ดูรายการเงินช่วยเหลือ"),
-    "grant.requested": Words("requested a grant", "ยื่นคำขอเงิน"),
+    "grant.requested": Words("requested a grant", "ยื่นคำขอเงินช่วยเหลือ"),
     "grant.approved": Words("approved a grant", "อนุมัติเงินช่วยเหลือ"),
     "grant.refused": Words("refused a grant", "ไม่อนุมัติเงินช่วยเหลือ"),
     "grant.paid": Words("recorded a payment", "บันทึกการจ่ายเงิน"),

@@ -25,7 +25,7 @@ class TrialAmongReal(Problem):
     code, http_status = "trial-among-real", 409
     en = ("This data directory holds real work, and without NAMJAI_DEMO=0 Namjai would be on trial in it. Nothing was "
           "changed. Set NAMJAI_DEMO=0, or name another directory with NAMJAI_DATA_DIR.")
-    th = ("โฟลเดอร์ข้อมูลนี้ใช้งานจริง หากไม่ตั้ง NAMJAI_DEMO=0 ระบบจะทำงานแบบทดลองกับข้อมูลจริง ยังไม่มีการเปลี่ยนแปลง "
+    th = ("โฟลเดอร์ข้อมูลนี้ใช้งานจริง หากไม่ตั้ง NAMJAI_DEMO=0 ระบบจะอยู่ในโหมดทดลองกับข้อมูลจริง ยังไม่มีการเปลี่ยนแปลง "
           "ตั้ง NAMJAI_DEMO=0 หรือระบุโฟลเดอร์อื่นด้วย NAMJAI_DATA_DIR")
 
 

@@ -51,4 +51,4 @@ class DeliveryStuck(DeliveryRefused):
 
     code, http_status = "delivery-stuck", 500
     en = "A fault in this system kept it from taking what you sent. It is kept and can be taken later; your tablet keeps it too. Tell your administrator."
-    th = "ระบบขัดข้องจึงยังรับข้อมูลเข้าไม่ได้ ข้อมูลถูกเก็บไว้แล้วและรับเข้าภายหลังได้ ในแท็บเล็ตก็ยังมีอยู่ แจ้งผู้ดูแลระบบ"
+    th = "ระบบขัดข้องจึงยังรับข้อมูลเข้าไม่ได้ ข้อมูลถูกเก็บไว้แล้วและรับเข้าภายหลังได้ และยังอยู่ในแท็บเล็ตด้วย แจ้งผู้ดูแลระบบ"
