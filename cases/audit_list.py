@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,8 @@ KINDS: dict[str, tuple[Words, tuple[str, ...]]] = {
             "letter.printed",
             "letter.listed",
             "file.opened",
+            "reveal.asked",
+            "list.served",
         ),
     ),
     "revealed": (Words("Reveals", "การเปิดดูข้อมูลที่ปิดไว้"), ("value.revealed",)),
@@ -96,6 +98,8 @@ _SAID: dict[str, Words] = {
     "letter.voided": Words("made a letter void", "ยกเลิกจดหมาย"),
     "file.opened": Words("opened a file", "เปิดไฟล์"),
     "value.revealed": Words("revealed a masked value", "เปิดดูข้อมูลที่ปิดไว้"),
+    "reveal.asked": Words("was asked why, before a masked value", "เปิดหน้าขอดูข้อมูลที่ปิดไว้"),
+    "list.served": Words("fetched a list of people", "รับรายชื่อลงเครื่อง"),
     "comment.added": Words("commented", "แสดงความเห็น"),
     "session.begun": Words("signed in", "เข้าสู่ระบบ"),
     "session.ended": Words("signed out", "ออกจากระบบ"),
@@ -175,7 +179,7 @@ def page(
     return _told(tx, keyring, project, language, listed), later
 
 
-def _told(tx: sa.Connection, keyring: Keyring, project: UUID, language: str, rows: list[sa.Row]) -> list[Told]:
+def _told(tx: sa.Connection, keyring: Keyring, project: UUID, language: str, rows: Sequence[sa.Row]) -> list[Told]:
     names = people.names(tx, (row.actor_id for row in rows if row.actor_kind == "person"))
     roles = (
         {

@@ -72,7 +72,7 @@ def allow(
     store: Store,
     actor: Actor,
     *,
-    subject: tuple[str, UUID],
+    subjects: Iterable[tuple[str, UUID]],
     submission_id: UUID,
     fields: Iterable[str],
     reason: str,
@@ -95,9 +95,9 @@ def allow(
             if note
             else None
         )
-        kind, subject_id = subject
         detail = {"fields": sorted(fields), "reason": reason, "submission": str(submission_id)}
-        record(tx, store.keyring, actor, Event("value.revealed", kind, subject_id, detail), sealed=sealed)
+        seen = [Event("value.revealed", kind, subject_id, detail) for kind, subject_id in subjects]
+        record(tx, store.keyring, actor, *seen, sealed=sealed)
 
 
 def value(tx: sa.Connection, store: Store, project: UUID, row: sa.Row, key: str, language: str, zone: dt.tzinfo) -> str:

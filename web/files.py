@@ -37,8 +37,8 @@ def show(id: UUID, name: str) -> Response:
     ):
         raise NotFound()
     content = content_of(row, stored)
-    if not request.args.get("thumb"):
-        saw("file.opened", "submission", row.id, kind=stored.content_type)
+    # A small picture shows a person as well as a large one.
+    saw("file.opened", "submission", row.id, small=bool(request.args.get("thumb")))
     if stored.content_type in _PICTURES and not request.args.get("download"):
         try:
             drawn, kind = redrawn(content, thumb=bool(request.args.get("thumb")))

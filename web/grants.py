@@ -201,6 +201,7 @@ def comment(id: UUID) -> Any:
 
 def _refusal(id: UUID, revision: str | None = None, error: str | None = None) -> str:
     found = grant_page(g.tx, store(), g.actor, g.me.role, programme(), id, words.language())
+    saw("grant.opened", "case" if found.case_id else "grant", found.case_id or id, grant=str(id), fields=[])
     if found.state not in ("requested", "suspended"):
         raise GrantNotApproved(state=found.state, state_th=found.state)
     return page(

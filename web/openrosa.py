@@ -19,7 +19,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from cases import tablet_lists, tablets
 from cases.deliveries import is_kept, refuse, take
 from namjai.problems import DatabaseUnreachable, Problem, TooLarge
-from store.actor import Actor
+from store.actor import Actor, act_as
+from store.audit import Event, record
 from store.opening import Store
 from submissions.delivery import Changes, Delivery, File, Outcome
 from submissions.problems import DeliveryStuck
@@ -28,7 +29,11 @@ from web.uploads import MOST_BYTES
 
 openrosa = Blueprint("openrosa", __name__)
 _XML = "text/xml; charset=utf-8"
-_HEADERS = {"X-OpenRosa-Version": "1.0", "X-OpenRosa-Accept-Content-Length": str(MOST_BYTES), "Cache-Control": "no-store"}
+_HEADERS = {
+    "X-OpenRosa-Version": "1.0",
+    "X-OpenRosa-Accept-Content-Length": str(MOST_BYTES),
+    "Cache-Control": "no-store",
+}
 _SUBMISSION = "xml_submission_file"
 _INCOMPLETE = "*isIncomplete*"
 # Two deliveries that met at a constraint or in a circle: the loser starts again and finds what the other wrote.
@@ -121,6 +126,10 @@ def manifest(form_id: str) -> Response:
 def attachment(form_id: str, name: str) -> Response:
     with _store().database.begin(g.tablet.served()) as tx:
         content, list_name = tablet_lists.file_content(tx, g.tablet.actor.project, form_id, name)
+        if list_name:
+            act_as(tx, g.tablet.actor)
+            detail = {"list": list_name, "rows": content.count(b"\n") - 1}
+            record(tx, _store().keyring, g.tablet.actor, Event("list.served", "tablet", g.tablet.actor.id, detail))
     kind = "text/csv; charset=utf-8" if list_name else "application/octet-stream"
     answer = Response(content, content_type=kind, headers=_HEADERS)
     answer.headers.set("Content-Disposition", "attachment", filename=name)
@@ -134,7 +143,9 @@ def integrity(name: str) -> Response:
     ids = ",".join(request.args.getlist("id")).split(",")[:2000]
     with _store().database.begin(g.tablet.served()) as tx:
         found = tablet_lists.integrity(tx, g.tablet.actor.project, name, ids)
-    return _xml(render_template("openrosa/integrity.xml", entities=[{"id": one, "deleted": gone} for one, gone in found]))
+    return _xml(
+        render_template("openrosa/integrity.xml", entities=[{"id": one, "deleted": gone} for one, gone in found])
+    )
 
 
 @openrosa.route("/submission", methods=["HEAD"])
@@ -237,16 +248,20 @@ def _delivery() -> Delivery:
     )
     tablet = g.tablet
     return Delivery(
-        xml, dt.datetime.now(dt.UTC), files=files, app_user_id=tablet.actor.id, user_id=tablet.user_id, team=tablet.team,
-        device_id=(request.args.get("deviceID") or "")[:200] or None, timezone=tablet.timezone,
+        xml,
+        dt.datetime.now(dt.UTC),
+        files=files,
+        app_user_id=tablet.actor.id,
+        user_id=tablet.user_id,
+        team=tablet.team,
+        device_id=(request.args.get("deviceID") or "")[:200] or None,
+        timezone=tablet.timezone,
     )
 
 
 def _accepted(changes: Changes) -> Response:
-    if changes.outcome is Outcome.SAME:
-        message = "รับไว้แล้วก่อนหน้านี้ · Received before"
-    else:
-        message = "รับข้อมูลแล้ว · Received"
+    same = changes.outcome is Outcome.SAME
+    message = "รับไว้แล้วก่อนหน้านี้ · Received before" if same else "รับข้อมูลแล้ว · Received"
     return _xml(render_template("openrosa/response.xml", nature="submit_success", message=message), status=201)
 
 

@@ -20,7 +20,7 @@ from web import words
 from web.files import attachment, content_of
 from web.frame import page
 from web.photos import PictureUnreadable, redrawn
-from web.signed_in import acting, programme, requires, store
+from web.signed_in import acting, programme, requires, saw, store
 from web.words import t
 
 pages = Blueprint("reveal", __name__)
@@ -34,7 +34,7 @@ def submission(id: UUID) -> Response:
     key = request.args.get("key", "")
     with acting() as g.tx:
         row, _ = reveal.find(g.tx, store(), g.actor, id, key)
-        held = _case_of(id)
+        held = _cases_of(id)
         shown = of_submissions(g.tx, g.me.project, [id], words.language()).get(id, [])
         asked = _asked(row, key)
     label = answers_shown.label(asked, words.language(), {})
@@ -50,7 +50,7 @@ def submission(id: UUID) -> Response:
         url_for("reveal.submission", id=id, key=key),
         back,
         shown[0] if shown else None,
-        held or ("submission", id),
+        held or [("submission", id)],
         id,
         [key],
         read,
@@ -77,7 +77,7 @@ def name(code: str) -> Response:
 
     back = url_for("cases.show", code=line.key)
     return _asking(
-        t("Name", "ชื่อจริง"), url_for("reveal.name", code=line.key), back, line, ("case", case.id), row.id, keys, read
+        t("Name", "ชื่อจริง"), url_for("reveal.name", code=line.key), back, line, [("case", case.id)], row.id, keys, read
     )
 
 
@@ -98,7 +98,7 @@ def number(code: str) -> Response:
 
     back, url = (url_for(page, code=line.key) for page in ("cases.show", "reveal.number"))
     label = t("Safe number", "หมายเลขที่ปลอดภัย")
-    return _asking(label, url, f"{back}#contact", line, ("case", case.id), row.id, [key], read)
+    return _asking(label, url, f"{back}#contact", line, [("case", case.id)], row.id, [key], read)
 
 
 def _asking(
@@ -106,7 +106,7 @@ def _asking(
     url: str,
     back: str,
     case: Who | None,
-    subject: tuple[str, UUID],
+    subjects: list[tuple[str, UUID]],
     submission_id: UUID,
     keys: list[str],
     read: Callable[[], str],
@@ -119,7 +119,7 @@ def _asking(
             reveal.allow(
                 store(),
                 g.actor,
-                subject=subject,
+                subjects=subjects,
                 submission_id=submission_id,
                 fields=keys,
                 reason=request.form.get("reason", ""),
@@ -132,19 +132,20 @@ def _asking(
                 raise
             status, error = problem.http_status, problem.text(words.language())
     with acting() as g.tx:
+        for kind, subject_id in subjects:
+            saw("reveal.asked", kind, subject_id)
         body = page("reveal.html", mask=mask, case=case, reasons=reasons, error=error, back_url=back)
     return Response(body, status, headers=_NEVER, content_type="text/html; charset=utf-8")
 
 
-def _case_of(submission_id: UUID) -> tuple[str, UUID] | None:
-
-    found = g.tx.scalar(
+def _cases_of(submission_id: UUID) -> list[tuple[str, UUID]]:
+    """All whose submission it is: whoever asks who looked at them must find this."""
+    held = (
         sa.select(membership.c.case_id)
         .where(membership.c.project_id == g.me.project, membership.c.submission_id == submission_id)
         .order_by(membership.c.case_id)
-        .limit(1)
     )
-    return ("case", found) if found else None
+    return [("case", one) for one in g.tx.scalars(held)]
 
 
 def _asked(row: Any, key: str) -> Any:

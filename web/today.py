@@ -92,6 +92,8 @@ def _approvals(doors: dict[str, Any], context: dict[str, Any]) -> None:
             .limit(_FEW)
         ).all()
         named = lines(g.tx, g.me.project, (row.case_id for row in rows), words.language())
+        saw("grant.listed", "grant", None, view="today", subjects=[str(row.id) for row in rows])
+    rule = programme().grants
     context["approvals"] = [
         {
             "id": row.id,
@@ -100,8 +102,8 @@ def _approvals(doors: dict[str, Any], context: dict[str, Any]) -> None:
             "amount": row.amount,
             "state": row.state,
             "mine": row.requested_by is not None
-            and programme().grants is not None
-            and programme().grants.may_approve(g.me.role, row.amount),
+            and rule is not None
+            and rule.may_approve(g.me.role, row.amount),
         }
         for row in rows
     ]

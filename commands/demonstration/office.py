@@ -93,7 +93,7 @@ class Office:
         if found is None:
             return
         row, paths, answered = found
-        reveal.allow(self.store, actor, subject=("case", case_id), submission_id=row.id,
+        reveal.allow(self.store, actor, subjects=[("case", case_id)], submission_id=row.id,
                      fields=reveal.name_fields(paths, answered), reason="court", note=deed.text)
 
     def _case(self, tx: sa.Connection, survivor: str) -> UUID:
