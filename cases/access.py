@@ -39,30 +39,57 @@ ROLE_NAMES: dict[str, Words] = {
 }
 
 # verb: {role: scope}. A case worker sees her own people, a team its own, those who answer for all see all.
-_OWN, _TEAM, _ALL = "own", "team", "all"
+_OWN: Scope = "own"
+_TEAM: Scope = "team"
+_ALL: Scope = "all"
 TABLE: dict[str, dict[str, Scope]] = {
     # Today, /me, language: whoever is signed in.
     "page.read": {role: _ALL for role in Role},
     "case.read": {
-        "field_staff": _OWN, "therapist": _OWN, "coordinator": _ALL, "supervisor": _TEAM, "legal": _ALL,
-        "director": _ALL, "finance": _ALL,
+        "field_staff": _OWN,
+        "therapist": _OWN,
+        "coordinator": _ALL,
+        "supervisor": _TEAM,
+        "legal": _ALL,
+        "director": _ALL,
+        "finance": _ALL,
     },
     # Safe contact, notes: what is sensitive.
     "case.sensitive": {
-        "field_staff": _OWN, "therapist": _OWN, "coordinator": _ALL, "supervisor": _TEAM, "legal": _ALL, "director": _ALL,
+        "field_staff": _OWN,
+        "therapist": _OWN,
+        "coordinator": _ALL,
+        "supervisor": _TEAM,
+        "legal": _ALL,
+        "director": _ALL,
     },
     # Names, numbers, addresses: each time with a reason, each time recorded.
     "case.reveal": {
-        "field_staff": _OWN, "coordinator": _ALL, "supervisor": _TEAM, "legal": _ALL, "director": _ALL, "finance": _ALL,
+        "field_staff": _OWN,
+        "coordinator": _ALL,
+        "supervisor": _TEAM,
+        "legal": _ALL,
+        "director": _ALL,
+        "finance": _ALL,
     },
     "case.restricted": {"therapist": _OWN},
     "case.stage": {"coordinator": _ALL, "supervisor": _TEAM, "director": _ALL},
     "submission.read": {
-        "field_staff": _OWN, "therapist": _OWN, "coordinator": _ALL, "supervisor": _TEAM, "legal": _ALL, "director": _ALL,
+        "field_staff": _OWN,
+        "therapist": _OWN,
+        "coordinator": _ALL,
+        "supervisor": _TEAM,
+        "legal": _ALL,
+        "director": _ALL,
     },
     "submission.review": {"coordinator": _ALL, "supervisor": _TEAM},
     "submission.comment": {
-        "field_staff": _OWN, "therapist": _OWN, "coordinator": _ALL, "supervisor": _TEAM, "legal": _ALL, "director": _ALL,
+        "field_staff": _OWN,
+        "therapist": _OWN,
+        "coordinator": _ALL,
+        "supervisor": _TEAM,
+        "legal": _ALL,
+        "director": _ALL,
     },
     "grant.read": {"field_staff": _OWN, "coordinator": _ALL, "supervisor": _TEAM, "finance": _ALL, "director": _ALL},
     "grant.decide": {"coordinator": _ALL, "director": _ALL},

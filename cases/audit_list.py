@@ -241,7 +241,7 @@ def _one(
     )
 
 
-def _notes(tx: sa.Connection, keyring: Keyring, project: UUID, rows: list[sa.Row]) -> dict[UUID, str]:
+def _notes(tx: sa.Connection, keyring: Keyring, project: UUID, rows: Sequence[sa.Row]) -> dict[UUID, str]:
     """What people wrote themselves when they revealed something; "" where its record was erased."""
     wanted: dict[UUID, UUID] = {}
     for row in rows:

@@ -75,7 +75,7 @@ def one(tx: sa.Connection, project: UUID, form_id: str, titles: Titles) -> dict[
 
 
 def _versions(tx: sa.Connection, project: UUID, row: sa.Row) -> list[dict[str, Any]]:
-    counted = dict(
+    counted: dict[str, int] = dict(
         tx.execute(
             sa.select(submission.c.form_version, sa.func.count())
             .where(submission.c.project_id == project, submission.c.xml_form_id == row.xml_form_id)

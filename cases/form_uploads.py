@@ -154,8 +154,8 @@ def _changed(path: str, was: Any, now: Any, language: str) -> list[Change]:
         note = Words(
             f"privacy: {was.privacy or '–'} → {now.privacy or '–'}",
             f"ความเป็นส่วนตัว: {was.privacy or '–'} → {now.privacy or '–'}",
-        )
-        found.append(Change("changed", _named(now, language), f"{path}, {note.in_(language)}", warn=True))
+        ).in_(language)
+        found.append(Change("changed", _named(now, language), f"{path}, {note}", warn=True))
     if dict(was.labels) != dict(now.labels):
         found.append(
             Change("changed", _named(now, language), Words(f"{path}, new words", f"{path}, เปลี่ยนถ้อยคำ").in_(language))

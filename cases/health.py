@@ -24,7 +24,7 @@ def status(tx: sa.Connection, project: UUID) -> dict:
         .group_by(entity.c.list)
         .order_by(entity.c.list)
     ).all()
-    files = dict(
+    files: dict[str, int] = dict(
         tx.execute(
             sa.select(submission_attachment.c.state, sa.func.count())
             .where(submission_attachment.c.project_id == project)
@@ -45,7 +45,9 @@ def status(tx: sa.Connection, project: UUID) -> dict:
 
 def jobs(tx: sa.Connection) -> dict[str, int]:
     """Jobs that wait or run, and jobs that failed for good."""
-    found = dict(tx.execute(sa.text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status")).all())
+    found: dict[str, int] = dict(
+        tx.execute(sa.text("SELECT status::text, count(*) FROM procrastinate_jobs GROUP BY status")).all()
+    )
     return {"queued": found.get("todo", 0) + found.get("doing", 0), "failed": found.get("failed", 0)}
 
 

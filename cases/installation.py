@@ -10,13 +10,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from cases.publishing import Published, make_list, publish
 from odk.check import Folder
 from odk.programme import Programme, allot_slots
 from store.actor import Actor
 from store.audit import Event, record
 from store.opening import Store
 from store.tables import entity, form, list_field, program, wording
-from cases.publishing import Published, make_list, publish
 from submissions import list_rows
 
 
@@ -36,32 +36,48 @@ def install(tx: sa.Connection, store: Store, actor: Actor, programme: Programme,
     for name in programme.lists:
         make_list(tx, actor.project, name, [], programme)
     forms = tuple(
-        publish(tx, store, actor, compiled, programme=programme, media=media) for compiled in _in_order(programme, folder)
+        publish(tx, store, actor, compiled, programme=programme, media=media)
+        for compiled in _in_order(programme, folder)
     )
     _retire(tx, actor.project, set(folder.forms))
     definition = programme.to_json()
     digest = hashlib.sha256(json.dumps(definition, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
     values = {"name": programme.id, "definition": definition, "digest": digest, "installed_at": now}
     tx.execute(
-        insert(program).values(project_id=actor.project, **values).on_conflict_do_update(index_elements=["project_id"], set_=values)
+        insert(program)
+        .values(project_id=actor.project, **values)
+        .on_conflict_do_update(index_elements=["project_id"], set_=values)
     )
     _wordings(tx, actor.project, folder, now)
     for rule in programme.lists.values():
         _slots(tx, actor.project, rule.name, allot_slots(rule, _slots_before(tx, actor.project, rule.name)))
-    record(tx, store.keyring, actor, Event("programme.installed", "programme", None, {"programme": programme.id, "digest": digest[:16]}))
+    record(
+        tx,
+        store.keyring,
+        actor,
+        Event("programme.installed", "programme", None, {"programme": programme.id, "digest": digest[:16]}),
+    )
     return Installed(programme, forms)
 
 
 def _in_order(programme: Programme, folder: Folder) -> list:
     order = list(programme.forms)
-    return sorted(folder.forms.values(), key=lambda one: (order.index(one.form_id) if one.form_id in order else len(order), one.form_id))
+    return sorted(
+        folder.forms.values(),
+        key=lambda one: (order.index(one.form_id) if one.form_id in order else len(order), one.form_id),
+    )
 
 
 def _retire(tx: sa.Connection, project: UUID, kept: set[str]) -> None:
     """A form that left the folder is closing: tablets lose it, what they still hold is taken."""
     tx.execute(
         form.update()
-        .where(form.c.project_id == project, form.c.xml_form_id.not_in(kept), form.c.state == "open", form.c.origin == "tablets")
+        .where(
+            form.c.project_id == project,
+            form.c.xml_form_id.not_in(kept),
+            form.c.state == "open",
+            form.c.origin == "tablets",
+        )
         .values(state="closing")
     )
 

@@ -20,7 +20,8 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 class ProjectUnknown(Problem):
     code, http_status = "project-unknown", 404
-    en = "There is no project {name}. Known here: {known}. Install a programme to make one: namjai programs install FOLDER"
+    en = ("There is no project {name}. Known here: {known}. Install a programme to make one: namjai programs "
+          "install FOLDER")
     th = "ไม่มีโครงการ {name} ที่มีอยู่: {known} ติดตั้งด้วย namjai programs install โฟลเดอร์"
 
 
@@ -32,7 +33,8 @@ class ProjectAmbiguous(Problem):
 
 class ShortNameTaken(Problem):
     code, http_status = "short-name-taken", 409
-    en = "Another project already numbers its letters {short_name}. Choose another short_name in program.toml; nothing was installed."
+    en = ("Another project already numbers its letters {short_name}. Choose another short_name in program.toml; "
+          "nothing was installed.")
     th = "มีโครงการอื่นใช้ {short_name} ในเลขที่จดหมายแล้ว เลือก short_name ใหม่ใน program.toml ยังไม่ได้ติดตั้ง"
 
 
@@ -92,7 +94,7 @@ def programme_of(tx: sa.Connection, project_id: UUID) -> Programme | None:
     known = _remembered.get(project_id)
     if known is None or known[0] != row.digest:
         definition = tx.scalar(sa.select(program.c.definition).where(program.c.project_id == project_id))
-        known = _remembered[project_id] = (row.digest, Programme.from_json(definition))
+        known = _remembered[project_id] = (row.digest, Programme.from_json(definition or {}))
     return known[1]
 
 

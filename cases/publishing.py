@@ -25,7 +25,8 @@ TABLETS = "tablets"
 
 class VersionTaken(Problem):
     code, http_status = "form-version-taken", 409
-    en = "Form {form} version {version} is published already with other content. Raise the version in its settings sheet, then publish again."
+    en = ("Form {form} version {version} is published already with other content. Raise the version in its settings "
+          "sheet, then publish again.")
     th = "แบบฟอร์ม {form} รุ่น {version} เผยแพร่แล้วด้วยเนื้อหาอื่น เพิ่มเลขรุ่นในชีต settings แล้วเผยแพร่ใหม่"
 
 
@@ -64,17 +65,24 @@ def publish(
     md5 = hashlib.md5(compiled.xform, usedforsecurity=False).hexdigest()
     if known and known.md5 != md5:
         raise VersionTaken(form=schema.form_id, version=schema.version)
-    said = {"undeclared": programme.undeclared if programme else "by_type", "event_path": (rule.event_date or None) if rule else None}
+    said = {
+        "undeclared": programme.undeclared if programme else "by_type",
+        "event_path": (rule.event_date or None) if rule else None,
+    }
     if known:
         # The programme may have changed what it says about the same version.
         tx.execute(form_version.update().where(*_versions_of(project, schema.form_id)).values(**said))
-        tx.execute(form.update().where(form.c.project_id == project, form.c.xml_form_id == schema.form_id).values(title=title))
+        tx.execute(
+            form.update().where(form.c.project_id == project, form.c.xml_form_id == schema.form_id).values(title=title)
+        )
         _make_lists(tx, project, schema, programme)
         return Published(schema.form_id, schema.version, False)
     now = dt.datetime.now(dt.UTC)
     _make_lists(tx, project, schema, programme)
     _make_form(tx, project, schema, title, origin, now)
-    ordinal = tx.scalar(sa.select(sa.func.count()).select_from(form_version).where(*_versions_of(project, schema.form_id)))
+    ordinal = tx.execute(
+        sa.select(sa.func.count()).select_from(form_version).where(*_versions_of(project, schema.form_id))
+    ).scalar_one()
     tx.execute(
         form_version.insert().values(
             project_id=project, xml_form_id=schema.form_id, origin=origin, version=schema.version, ordinal=ordinal + 1,
@@ -83,11 +91,18 @@ def publish(
         )
     )
     _keep_files(tx, project, compiled, origin, media or {})
-    record(tx, store.keyring, actor, Event("form.published", "form", None, {"form": schema.form_id, "version": schema.version}))
+    record(
+        tx,
+        store.keyring,
+        actor,
+        Event("form.published", "form", None, {"form": schema.form_id, "version": schema.version}),
+    )
     return Published(schema.form_id, schema.version, True)
 
 
-def _make_form(tx: sa.Connection, project: UUID, schema: FormSchema, title: dict, origin: str, now: dt.datetime) -> None:
+def _make_form(
+    tx: sa.Connection, project: UUID, schema: FormSchema, title: dict, origin: str, now: dt.datetime
+) -> None:
     row = {"title": title, "origin": origin, "version": schema.version, "updated_at": now}
     tx.execute(
         insert(form)
@@ -101,7 +116,12 @@ def _make_lists(tx: sa.Connection, project: UUID, schema: FormSchema, programme:
     saved: dict[str, dict[str, None]] = {one.list: dict.fromkeys(p for _, p in one.saves) for one in schema.entities}
     media = set(schema.media)
     for one in schema.fields:
-        if one.from_file and f"{one.from_file}.csv" in media | {f"{name}.csv" for name in saved} and programme and one.from_file in programme.lists:
+        if (
+            one.from_file
+            and f"{one.from_file}.csv" in media | {f"{name}.csv" for name in saved}
+            and programme
+            and one.from_file in programme.lists
+        ):
             saved.setdefault(one.from_file, {})
     for name, properties in saved.items():
         make_list(tx, project, name, list(properties), programme)
@@ -110,7 +130,13 @@ def _make_lists(tx: sa.Connection, project: UUID, schema: FormSchema, programme:
 def make_list(tx: sa.Connection, project: UUID, name: str, properties: list[str], programme: Programme | None) -> None:
     """Make an entity list, or add properties to it; what the programme says of it is written into its row."""
     rule = programme.lists.get(name) if programme else None
-    values: dict[str, Any] = {"label": {"": name}, "is_case_list": False, "parent": None, "server_owned": [], "roles": {}}
+    values: dict[str, Any] = {
+        "label": {"": name},
+        "is_case_list": False,
+        "parent": None,
+        "server_owned": [],
+        "roles": {},
+    }
     if rule and programme:
         roles = {"code": rule.code, "pseudonym": rule.pseudonym, "risk": rule.risk, "stage": rule.stage}
         values = {
@@ -120,7 +146,9 @@ def make_list(tx: sa.Connection, project: UUID, name: str, properties: list[str]
         }
         properties = [*properties, *rule.server_owned]
     known = tx.scalar(
-        sa.select(entity_list.c.properties).where(entity_list.c.project_id == project, entity_list.c.name == name).with_for_update()
+        sa.select(entity_list.c.properties)
+        .where(entity_list.c.project_id == project, entity_list.c.name == name)
+        .with_for_update()
     )
     merged = list(dict.fromkeys([*(known or []), *properties]))
     tx.execute(
@@ -147,7 +175,12 @@ def _keep_files(tx: sa.Connection, project: UUID, compiled: Compiled, origin: st
             raise MediaMissing(form=schema.form_id, file=name)
         tx.execute(
             form_attachment.insert().values(
-                project_id=project, xml_form_id=schema.form_id, origin=origin, version=schema.version, name=name, **values
+                project_id=project,
+                xml_form_id=schema.form_id,
+                origin=origin,
+                version=schema.version,
+                name=name,
+                **values,
             )
         )
 

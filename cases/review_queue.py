@@ -74,7 +74,7 @@ def visible(actor: Actor, *, few: bool = False) -> list[sa.ColumnElement[bool]]:
     if actor.scope == "all":
         return base
     held = (membership.c.project_id == actor.project, membership.c.submission_id == submission.c.id)
-    mine = sa.exists().where(*held)
+    mine: sa.ColumnElement[bool] = sa.exists().where(*held)
     if few:
         mine = sa.select(sa.literal(1)).where(*held).limit(1).scalar_subquery().is_not(None)
     return [*base, sa.or_(submission.c.user_id == actor.id, mine)]

@@ -53,7 +53,9 @@ def forms(tx: sa.Connection, project: UUID, *, form_id: str | None = None) -> li
     )
     if form_id is not None:
         query = query.where(form.c.xml_form_id == form_id)
-    return [ListedForm(row.xml_form_id, _title(row.title), row.version, row.md5, row.has_files) for row in tx.execute(query)]
+    return [
+        ListedForm(row.xml_form_id, _title(row.title), row.version, row.md5, row.has_files) for row in tx.execute(query)
+    ]
 
 
 def xform(tx: sa.Connection, project: UUID, form_id: str) -> bytes:
@@ -70,7 +72,11 @@ def xform(tx: sa.Connection, project: UUID, form_id: str) -> bytes:
 
 def files(tx: sa.Connection, project: UUID, form_id: str) -> list[ListedFile]:
     """The files of a form's present version, as this transaction's actor may see the lists among them."""
-    rows = tx.execute(_files(project, form_id).with_only_columns(form_attachment.c.name, form_attachment.c.md5, form_attachment.c.list))
+    rows = tx.execute(
+        _files(project, form_id).with_only_columns(
+            form_attachment.c.name, form_attachment.c.md5, form_attachment.c.list
+        )
+    )
     return [ListedFile(row.name, row.md5 or list_hash(tx, project, row.list), row.list) for row in rows]
 
 
@@ -111,7 +117,16 @@ def integrity(tx: sa.Connection, project: UUID, name: str, ids: Iterable[str]) -
     if tx.scalar(sa.select(entity_list.c.name).where(*_list(project, name))) is None:
         raise NotFound()
     wanted = [found for text in ids if (found := _uuid(text))]
-    known = set(tx.scalars(sa.select(entity.c.uuid).where(entity.c.project_id == project, entity.c.list == name, entity.c.uuid.in_(wanted), entity.c.placeholder.is_(False))))
+    known = set(
+        tx.scalars(
+            sa.select(entity.c.uuid).where(
+                entity.c.project_id == project,
+                entity.c.list == name,
+                entity.c.uuid.in_(wanted),
+                entity.c.placeholder.is_(False),
+            )
+        )
+    )
     served = set(tx.scalars(_served(project, name).with_only_columns(entity.c.uuid).where(entity.c.uuid.in_(wanted))))
     return [(str(one), one not in served) for one in wanted if one in known]
 
@@ -125,12 +140,12 @@ def _served(project: UUID, name: str) -> sa.Select:
         *_list(project, name), entity_list.c.parent.is_(None), entity_list.c.is_case_list.is_(False)
     )
     shown = sa.select(cases.c.id).where(cases.c.project_id == project, cases.c.status != "closed")
-    return (
-        sa.select(entity)
-        .where(
-            entity.c.project_id == project, entity.c.list == name, entity.c.deleted_at.is_(None),
-            entity.c.placeholder.is_(False), sa.or_(sa.and_(entity.c.case_id.is_(None), nobodys), entity.c.case_id.in_(shown)),
-        )
+    return sa.select(entity).where(
+        entity.c.project_id == project,
+        entity.c.list == name,
+        entity.c.deleted_at.is_(None),
+        entity.c.placeholder.is_(False),
+        sa.or_(sa.and_(entity.c.case_id.is_(None), nobodys), entity.c.case_id.in_(shown)),
     )
 
 
@@ -144,7 +159,11 @@ def _files(project: UUID, form_id: str) -> sa.Select:
 
 
 def _same_version(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
-    return (table.c.xml_form_id == form.c.xml_form_id, table.c.origin == form.c.origin, table.c.version == form.c.version)
+    return (
+        table.c.xml_form_id == form.c.xml_form_id,
+        table.c.origin == form.c.origin,
+        table.c.version == form.c.version,
+    )
 
 
 def _list(project: UUID, name: str) -> tuple[sa.ColumnElement[bool], ...]:

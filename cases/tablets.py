@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from namjai.problems import NotFound, Problem
-from store.actor import NOBODY, Actor
+from store.actor import NOBODY, Actor, driver
 from store.audit import Event, record
 from store.database import Database
 from store.keys import Keyring, new_id
@@ -28,7 +28,8 @@ _SEEN_EVERY = dt.timedelta(minutes=1)
 
 class TokenUnknown(Problem):
     code, http_status = "token-unknown", 403
-    en = "This tablet is not known here, or it was revoked. Nothing was taken; what you filled in stays on the tablet. Ask your coordinator for a new QR code."
+    en = ("This tablet is not known here, or it was revoked. Nothing was taken; what you filled in stays on the "
+          "tablet. Ask your coordinator for a new QR code.")
     th = "ระบบไม่รู้จักแท็บเล็ตนี้ หรือเพิกถอนไปแล้ว ยังไม่ได้รับข้อมูล สิ่งที่กรอกยังอยู่ในแท็บเล็ต ขอคิวอาร์โค้ดใหม่จากผู้ประสานงาน"
 
 
@@ -78,7 +79,7 @@ def create(tx: sa.Connection, store: Store, actor: Actor, name: str, user_id: UU
             raise TabletNeedsHttps()
     if tx.scalar(sa.select(app_user.c.id).where(app_user.c.project_id == actor.project, app_user.c.name == name)):
         raise TabletNameTaken(name=name)
-    key = tx.scalar(sa.select(project.c.key).where(project.c.id == actor.project))
+    key = tx.execute(sa.select(project.c.key).where(project.c.id == actor.project)).scalar_one()
     token = key + secrets.token_urlsafe(48)[: _TOKEN - _KEY_LENGTH]
     tablet_id = new_id()
     sealed = store.keyring.add_record(tx, actor.project, tablet_id).encrypt("token", token.encode())
@@ -123,7 +124,10 @@ def listed(tx: sa.Connection, project_id: UUID, *, revoked: bool = False) -> lis
         tx.execute(
             sa.select(app_user, users.c.name.label("person"))
             .outerjoin(users, users.c.id == app_user.c.user_id)
-            .where(app_user.c.project_id == project_id, app_user.c.revoked_at.is_not(None) if revoked else app_user.c.revoked_at.is_(None))
+            .where(
+                app_user.c.project_id == project_id,
+                app_user.c.revoked_at.is_not(None) if revoked else app_user.c.revoked_at.is_(None),
+            )
             .order_by(app_user.c.name)
         )
     )
@@ -152,7 +156,7 @@ def identified(tx: sa.Connection, keyring: Keyring, who: Visitor) -> Tablet:
     Also notes the last contact, once a minute. Raises TokenUnknown.
     """
     project_id = who.actor.project
-    with tx.connection.cursor() as cursor:
+    with driver(tx) as cursor:
         cursor.execute(_FIND, {"project": project_id, "hash": keyring.hash("tokens", who.token)})
         row = cursor.fetchone()
     if row is None:
@@ -161,7 +165,9 @@ def identified(tx: sa.Connection, keyring: Keyring, who: Visitor) -> Tablet:
     now = dt.datetime.now(dt.UTC)
     if seen_at is None or now - seen_at > _SEEN_EVERY:
         tx.execute(
-            app_user.update().where(app_user.c.project_id == project_id, app_user.c.id == tablet_id).values(last_seen_at=now)
+            app_user.update()
+            .where(app_user.c.project_id == project_id, app_user.c.id == tablet_id)
+            .values(last_seen_at=now)
         )
     return Tablet(Actor("tablet", tablet_id, (project_id,), "all", team), name, user_id, team, who.timezone, seen_at)
 
@@ -211,8 +217,13 @@ def collect_settings(url: str, project_name: str, *, language: str = "th") -> st
     """
     settings = {
         "general": {
-            "server_url": url, "form_update_mode": "match_exactly", "periodic_form_updates_check": "every_fifteen_minutes",
-            "autosend": "wifi_and_cellular", "delete_send": True, "hide_old_form_versions": True, "analytics": False,
+            "server_url": url,
+            "form_update_mode": "match_exactly",
+            "periodic_form_updates_check": "every_fifteen_minutes",
+            "autosend": "wifi_and_cellular",
+            "delete_send": True,
+            "hide_old_form_versions": True,
+            "analytics": False,
         },
         "admin": {},
         "project": {"name": project_name, "color": "#182b48", "icon": "น"},
@@ -220,4 +231,17 @@ def collect_settings(url: str, project_name: str, *, language: str = "th") -> st
     return base64.b64encode(zlib.compress(json.dumps(settings, ensure_ascii=False).encode(), 9)).decode()
 
 
-__all__ = ["Tablet", "Visitor", "by_token", "collect_settings", "create", "identified", "listed", "project_user", "revoke", "server_url", "token_of", "visitor"]
+__all__ = [
+    "Tablet",
+    "Visitor",
+    "by_token",
+    "collect_settings",
+    "create",
+    "identified",
+    "listed",
+    "project_user",
+    "revoke",
+    "server_url",
+    "token_of",
+    "visitor",
+]

@@ -30,12 +30,12 @@ def count(tx: sa.Connection, keyring: Keyring, what: str, who: str, *, most: int
                 "count": sa.case((over, 1), else_=throttle.c.count + 1),
             },
         )
-        .returning(throttle.c.count, throttle.c.window_start)
+        .returning(throttle.c.count.label("times"), throttle.c.window_start)
     ).one()
-    if row.count > most:
+    if row.times > most:
         left = row.window_start + dt.timedelta(minutes=minutes) - now
         raise TooManyTries(minutes=max(1, -(-int(left.total_seconds()) // 60)))
-    return row.count
+    return int(row.times)
 
 
 def forget(tx: sa.Connection, keyring: Keyring, what: str, who: str) -> None:

@@ -147,7 +147,7 @@ class Timeline:
         query = sa.select(action).where(
             action.c.project_id == self._project, action.c.case_id == case_id, action.c.kind.in_(wanted)
         )
-        if start is not None:
+        if start is not None and start.day is not None:
             begin = dt.datetime.combine(start.day, dt.time(), self._zone)
             end = begin + dt.timedelta(days=1)
             query = query.where(sa.or_(action.c.at < begin, sa.and_(action.c.at < end, action.c.id < start.id)))

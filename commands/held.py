@@ -28,7 +28,10 @@ def list_(project: str | None, as_json: bool) -> None:
         click.echo(json.dumps(rows, default=str, ensure_ascii=False, indent=1))
         return
     for row in rows:
-        click.echo(f"{row['id']}  {row['received_at']:%Y-%m-%d %H:%M}  {row['problem']}  {row['xml_form_id'] or '—'}  ×{row['times']}")
+        click.echo(
+            f"{row['id']}  {row['received_at']:%Y-%m-%d %H:%M}  "
+            f"{row['problem']}  {row['xml_form_id'] or '—'}  ×{row['times']}"
+        )
     click.echo(f"{len(rows)} waiting." if rows else "Nothing waits in quarantine.")
 
 

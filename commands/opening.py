@@ -49,7 +49,9 @@ def project_actor(store: Store, name: str | None, *, make: str | None = None) ->
             found = projects.find(tx, None) if name is None else None
             if found is None:
                 chosen = name or make
-                found = projects.make(tx, store, name=chosen, short_name=_short(chosen), timezone=store.settings.timezone)
+                found = projects.make(
+                    tx, store, name=chosen, short_name=_short(chosen), timezone=store.settings.timezone
+                )
         else:
             found = projects.find(tx, name)
         if found is None:

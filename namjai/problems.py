@@ -20,7 +20,10 @@ class Problem(Exception):
     code: ClassVar[str] = "unexpected"
     http_status: ClassVar[int] = 500
     exit_status: ClassVar[int] = 1
-    en: ClassVar[str] = "Something went wrong that nobody foresaw. Nothing was changed. Try again; if it stays, tell your administrator."
+    en: ClassVar[str] = (
+        "Something went wrong that nobody foresaw. Nothing was changed. "
+        "Try again; if it stays, tell your administrator."
+    )
     th: ClassVar[str] = "เกิดข้อผิดพลาดที่ไม่คาดคิด ไม่มีข้อมูลใดถูกเปลี่ยน ลองอีกครั้ง หากยังเป็นอยู่ให้แจ้งผู้ดูแลระบบ"
 
     def __init__(self, **facts: object) -> None:
@@ -94,13 +97,15 @@ class TooLarge(Problem):
 
 class StorageFull(Problem):
     code, http_status = "storage-full", 507
-    en = "The server's disk is full. Nothing was kept here; what you sent stays where it is. Tell your administrator, then send again."
+    en = ("The server's disk is full. Nothing was kept here; what you sent stays where it is. Tell your "
+          "administrator, then send again.")
     th = "พื้นที่เก็บข้อมูลของเซิร์ฟเวอร์เต็ม ยังไม่ได้เก็บข้อมูลนี้ ข้อมูลยังอยู่ที่เครื่องของคุณ แจ้งผู้ดูแลระบบแล้วส่งใหม่"
 
 
 class DatabaseUnreachable(Problem):
     code, http_status = "database-unreachable", 503
-    en = "The database does not answer. Nothing was kept; wait a minute and send again. If it stays, tell your administrator."
+    en = ("The database does not answer. Nothing was kept; wait a minute and send again. If it stays, tell your "
+          "administrator.")
     th = "ฐานข้อมูลไม่ตอบ ยังไม่ได้เก็บข้อมูล รอสักครู่แล้วส่งใหม่ หากยังเป็นอยู่ให้แจ้งผู้ดูแลระบบ"
 
 

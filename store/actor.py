@@ -5,10 +5,13 @@ Knows settings of a transaction; knows no roles and no rights (they lie in cases
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import UUID
 
 import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    import psycopg
 
 Scope = Literal["all", "team", "own"]
 NO_PROJECT = UUID(int=0)
@@ -48,13 +51,18 @@ def settings_of(actor: Actor) -> str:
     )
 
 
+def driver(tx: sa.Connection) -> psycopg.Cursor[Any]:
+    """A cursor of the driver itself, for what is asked at every request: a context manager that closes it."""
+    return cast("psycopg.Cursor[Any]", tx.connection.cursor())
+
+
 def begin_as(tx: sa.Connection, actor: Actor) -> None:
     """Begin a transaction that names its actor, in one round trip. Raises what the driver raises."""
-    with tx.connection.cursor() as cursor:
+    with driver(tx) as cursor:
         cursor.execute(f"BEGIN;{settings_of(actor)}")
 
 
 def act_as(tx: sa.Connection, actor: Actor) -> None:
     """Go on as somebody else in the same transaction: a stranger who turned out to be a person. Raises as above."""
-    with tx.connection.cursor() as cursor:
+    with driver(tx) as cursor:
         cursor.execute(settings_of(actor))

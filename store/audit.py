@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -65,7 +66,7 @@ def record(
     now = dt.datetime.now(dt.UTC)
     rows = [row_of(keyring, actor, event, sealed=sealed, now=now) for event in events]
     if rows:
-        xid = sa.literal_column("pg_current_xact_id()")
+        xid: sa.ColumnClause[Any] = sa.literal_column("pg_current_xact_id()")
         tx.execute(audit.insert().values([row | {"xid": xid} for row in rows]))
     return [row["id"] for row in rows]
 

@@ -17,7 +17,8 @@ from namjai.problems import Problem, StorageFull
 
 class BlobMissing(Problem):
     code, http_status = "blob-missing", 404
-    en = "The file is not where it should be. Its record is unchanged; tell your administrator, who can look for it in a backup."
+    en = ("The file is not where it should be. Its record is unchanged; tell your administrator, who can look for "
+          "it in a backup.")
     th = "ไม่พบไฟล์ในที่เก็บ ข้อมูลรายการยังเหมือนเดิม แจ้งผู้ดูแลระบบเพื่อค้นจากสำเนาสำรอง"
 
 

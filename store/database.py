@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -53,7 +53,7 @@ class Database:
         except psycopg.Error as error:
             # The door speaks to the driver directly: its errors are told apart like all others.
             told = sa.exc.DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True)
-            raise translated(told) from error
+            raise translated(cast("sa.exc.DBAPIError", told)) from error
         except sa.exc.TimeoutError as error:
             raise DatabaseUnreachable() from error
 

@@ -47,16 +47,22 @@ def worker_app(store: Store) -> procrastinate.App:
     """The queue with every registered handler bound to this store."""
     url = store.database.url.set(drivername="postgresql").render_as_string(hide_password=False)
     app = procrastinate.App(
-        connector=procrastinate.PsycopgConnector(conninfo=url, min_size=1, max_size=3, kwargs={"options": "-c role=namjai_app"})
+        connector=procrastinate.PsycopgConnector(
+            conninfo=url, min_size=1, max_size=3, kwargs={"options": "-c role=namjai_app"}
+        )
     )
     for name, handler in _handlers.items():
-        app.task(name=name, retry=procrastinate.RetryStrategy(max_attempts=5, exponential_wait=3))(_bound(store, handler))
+        app.task(name=name, retry=procrastinate.RetryStrategy(max_attempts=5, exponential_wait=3))(
+            _bound(store, handler)
+        )
     return app
 
 
 def run_pending(store: Store) -> None:
     """Do all jobs that wait, then return: what tests and commands use."""
-    worker_app(store).run_worker(wait=False, install_signal_handlers=False, listen_notify=False, delete_jobs="successful")
+    worker_app(store).run_worker(
+        wait=False, install_signal_handlers=False, listen_notify=False, delete_jobs="successful"
+    )
 
 
 async def sweep_stalled(app: procrastinate.App, *, seconds: int = 60) -> int:

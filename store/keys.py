@@ -35,13 +35,15 @@ _NONCE = 12
 
 class KeyMissing(Problem):
     code, http_status = "key-missing", 500
-    en = "What is stored here cannot be opened: its key is gone, or the master key is another one. Nothing was changed; tell your administrator."
+    en = ("What is stored here cannot be opened: its key is gone, or the master key is another one. Nothing was "
+          "changed; tell your administrator.")
     th = "เปิดข้อมูลนี้ไม่ได้ เพราะกุญแจถูกลบหรือกุญแจหลักไม่ตรงกัน ไม่มีข้อมูลใดถูกเปลี่ยน แจ้งผู้ดูแลระบบ"
 
 
 class MasterKeyInvalid(Problem):
     code, http_status = "master-key-invalid", 500
-    en = "The master key is not the one that this database was made with. Put the right key in NAMJAI_MASTER_KEY or its file, then start again."
+    en = ("The master key is not the one that this database was made with. Put the right key in NAMJAI_MASTER_KEY "
+          "or its file, then start again.")
     th = "กุญแจหลักไม่ตรงกับฐานข้อมูลนี้ ใส่กุญแจที่ถูกต้องใน NAMJAI_MASTER_KEY หรือไฟล์ของกุญแจ แล้วเริ่มใหม่"
 
 
@@ -135,7 +137,8 @@ class Keyring:
             sa.select(record_key).where(record_key.c.project_id == project, record_key.c.record_id.in_(records))
         )
         return {
-            row.record_id: self.unwrap(project, row.record_id, row.kind, row.version, bytes(row.wrapped)) for row in rows
+            row.record_id: self.unwrap(project, row.record_id, row.kind, row.version, bytes(row.wrapped))
+            for row in rows
         }
 
     def _unseal(self, project: UUID, record: UUID, version: int, sealed: bytes) -> bytes:

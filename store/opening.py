@@ -28,6 +28,7 @@ class Store:
 
 def open_store(settings: Settings, url: str, *, pool_size: int = 8) -> Store:
     """Open the store at a migrated database. Raises MasterKeyInvalid, DatabaseUnreachable."""
+    assert settings.master_key is not None  # made at construction where it is not set
     database = Database(url, pool_size=pool_size)
     with database.begin(KEEPER) as tx:
         keyring = open_keyring(tx, settings.master_key)

@@ -50,7 +50,11 @@ def _keep_one(arrival: Arrival, file: File) -> bool:
     digest = arrival.store.keyring.hash("digest", "file", str(project), file.content)
     name = file.name
     # A row is made first, so that two parts that bring the same file meet at its key.
-    tx.execute(insert(submission_attachment).values(_row(project, owner, name, state="expected", expected=False)).on_conflict_do_nothing())
+    tx.execute(
+        insert(submission_attachment)
+        .values(_row(project, owner, name, state="expected", expected=False))
+        .on_conflict_do_nothing()
+    )
     row = _locked(tx, project, owner, name)
     if row.blob and bytes(row.digest) == digest:
         return False

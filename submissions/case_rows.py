@@ -32,7 +32,9 @@ def from_entity(
         .on_conflict_do_nothing()
     )
     found = tx.execute(
-        sa.select(cases).where(cases.c.project_id == project, cases.c.list == row.name, cases.c.entity == uuid).with_for_update()
+        sa.select(cases)
+        .where(cases.c.project_id == project, cases.c.list == row.name, cases.c.entity == uuid)
+        .with_for_update()
     ).one()
     values = _values(tx, project, row, found, state)
     if state.created and found.placeholder and worker and worker != found.worker:
@@ -98,7 +100,9 @@ def _hand_over(tx: sa.Connection, project: UUID, case_id: UUID, worker: UUID, te
     somebody_left(tx, project, case_id=case_id)
     for table in (membership, list_row):
         tx.execute(
-            table.update().where(table.c.project_id == project, table.c.case_id == case_id).values(worker=worker, team=team)
+            table.update()
+            .where(table.c.project_id == project, table.c.case_id == case_id)
+            .values(worker=worker, team=team)
         )
 
 

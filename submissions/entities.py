@@ -183,7 +183,13 @@ def _case_of(arrival: Arrival, row: sa.Row, uuid: UUID, state: State) -> UUID | 
 def _case_of_known(arrival: Arrival, row: sa.Row, uuid: UUID) -> UUID | None:
     """The case of an entity that is only named: a placeholder is made for a person nobody has told us of yet."""
     stored = _ensured(
-        arrival.tx, arrival.project, row, uuid, now=arrival.delivery.received_at, submission=arrival.submission_id, lock=False
+        arrival.tx,
+        arrival.project,
+        row,
+        uuid,
+        now=arrival.delivery.received_at,
+        submission=arrival.submission_id,
+        lock=False,
     )
     if stored.case_id or not row.is_case_list:
         return stored.case_id

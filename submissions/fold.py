@@ -84,6 +84,11 @@ def _in_order(versions: Iterable[Version]) -> list[Version]:
         key = version.origin or version.number
         # An edit stands where its original stood.
         base = latest[key].base if key in latest else version.base
-        latest[key] = Version(version.number, version.act, version.label, version.data, base, version.branch, version.origin)
+        latest[key] = Version(
+            version.number, version.act, version.label, version.data, base, version.branch, version.origin
+        )
     creations = {"create": 0, "upsert": 0}
-    return sorted(latest.values(), key=lambda one: (creations.get(one.act, 1) if one.base is None else 1, one.base or 0, one.number))
+    return sorted(
+        latest.values(),
+        key=lambda one: (creations.get(one.act, 1) if one.base is None else 1, one.base or 0, one.number),
+    )

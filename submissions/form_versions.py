@@ -1,4 +1,5 @@
-"""The version of a form that an instance was filled with. Read from rows, remembered in memory: a version never changes."""
+"""The version of a form that an instance was filled with. Read from rows and remembered: a version never changes."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from odk.schema import FormSchema
+from store.actor import driver
 from store.tables import form_version
 from submissions.problems import FormClosed, FormUnknown, FormVersionUnknown
 
@@ -41,7 +43,7 @@ def find(tx: sa.Connection, project: UUID, form: str, version: str, origin: str)
 
     Raises FormUnknown, FormClosed, FormVersionUnknown.
     """
-    with tx.connection.cursor() as cursor:
+    with driver(tx) as cursor:
         cursor.execute(_FIND, {"project": project, "form": form, "version": version, "origin": origin})
         row = cursor.fetchone()
     if row is None:
@@ -84,7 +86,7 @@ def _schema(tx: sa.Connection, project: UUID, form: str, origin: str, version: s
         with _lock:
             if len(_remembered) >= _MOST:
                 _remembered.clear()
-            _remembered[key] = FormSchema.from_json(data)
+            _remembered[key] = FormSchema.from_json(data or {})
     return _remembered[key]
 
 

@@ -38,12 +38,31 @@ def join(arrival: Arrival, later: UUID) -> None:
     _move_attachments(arrival, later, old, new)
     for row in tx.execute(_of(comment, "subject", project, later)):
         body = new.encrypt(f"comment:{row.id}", old.decrypt(f"comment:{row.id}", bytes(row.body)))
-        tx.execute(comment.update().where(comment.c.project_id == project, comment.c.id == row.id).values(subject=earlier, body=body))
+        tx.execute(
+            comment.update()
+            .where(comment.c.project_id == project, comment.c.id == row.id)
+            .values(subject=earlier, body=body)
+        )
     _move_memberships(tx, project, later, earlier)
     entities.count_again(arrival, later)
     for table in (rule_failure, grants):
-        tx.execute(table.update().where(table.c.project_id == project, table.c.submission_id == later).values(submission_id=earlier))
-    carried = ("instance_id", "form_origin", "form_version", "review_state", "event_date", "event_text", "open", "flags", "reviewed_at", "reviewed_by")
+        tx.execute(
+            table.update()
+            .where(table.c.project_id == project, table.c.submission_id == later)
+            .values(submission_id=earlier)
+        )
+    carried = (
+        "instance_id",
+        "form_origin",
+        "form_version",
+        "review_state",
+        "event_date",
+        "event_text",
+        "open",
+        "flags",
+        "reviewed_at",
+        "reviewed_by",
+    )
     values = {name: getattr(source, name) for name in carried}
     for name in _CLASSES:
         given = getattr(source, name)
@@ -57,7 +76,9 @@ def join(arrival: Arrival, later: UUID) -> None:
     )
 
 
-def _move_versions(tx: sa.Connection, project: UUID, later: UUID, earlier: UUID, old: RecordKey, new: RecordKey) -> None:
+def _move_versions(
+    tx: sa.Connection, project: UUID, later: UUID, earlier: UUID, old: RecordKey, new: RecordKey
+) -> None:
     for row in tx.execute(_of(submission_version, "submission_id", project, later)):
         field = f"raw:{row.instance_id}"
         tx.execute(
@@ -93,7 +114,9 @@ def _move_attachments(arrival: Arrival, later: UUID, old: RecordKey, new: Record
 def _move_memberships(tx: sa.Connection, project: UUID, later: UUID, earlier: UUID) -> None:
     rows = tx.execute(_of(membership, "submission_id", project, later)).all()
     for submission_id in (later, earlier):
-        tx.execute(membership.delete().where(membership.c.project_id == project, membership.c.submission_id == submission_id))
+        tx.execute(
+            membership.delete().where(membership.c.project_id == project, membership.c.submission_id == submission_id)
+        )
     for row in rows:
         tx.execute(membership.insert().values(dict(row._mapping) | {"submission_id": earlier}))
 

@@ -20,10 +20,20 @@ def write(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> None:
     """Bring an entity's row up to date; nothing is written where nothing changed."""
     stored = tx.execute(
         sa.select(
-            entity.c.label, entity.c.data, entity.c.case_id, entity.c.deleted_at,
-            cases.c.worker, cases.c.team, cases.c.stage, cases.c.status, entity_list.c.is_case_list, entity_list.c.roles,
+            entity.c.label,
+            entity.c.data,
+            entity.c.case_id,
+            entity.c.deleted_at,
+            cases.c.worker,
+            cases.c.team,
+            cases.c.stage,
+            cases.c.status,
+            entity_list.c.is_case_list,
+            entity_list.c.roles,
         )
-        .join(entity_list, sa.and_(entity_list.c.project_id == entity.c.project_id, entity_list.c.name == entity.c.list))
+        .join(
+            entity_list, sa.and_(entity_list.c.project_id == entity.c.project_id, entity_list.c.name == entity.c.list)
+        )
         .outerjoin(cases, sa.and_(cases.c.project_id == entity.c.project_id, cases.c.id == entity.c.case_id))
         .where(entity.c.project_id == project, entity.c.list == list_name, entity.c.uuid == uuid)
     ).one()
@@ -40,7 +50,11 @@ def write(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> None:
         )
     ).all()
     row = {
-        "case_id": stored.case_id, "status": stored.status, "worker": stored.worker, "team": stored.team, "sort": sort_key(stored.label)[:_LONGEST],
+        "case_id": stored.case_id,
+        "status": stored.status,
+        "worker": stored.worker,
+        "team": stored.team,
+        "sort": sort_key(stored.label)[:_LONGEST],
     } | slots({field.slot: data.get(field.property) for field in fields})
     statement = insert(list_row).values(project_id=project, list=list_name, id=uuid, **row)
     tx.execute(

@@ -12,13 +12,15 @@ class DeliveryRefused(Problem):
 
 class FormUnknown(DeliveryRefused):
     code, http_status = "form-unknown", 404
-    en = "There is no form {form} here. What you sent is kept and can be taken later; ask your coordinator to publish the form."
+    en = ("There is no form {form} here. What you sent is kept and can be taken later; ask your coordinator to "
+          "publish the form.")
     th = "ไม่มีแบบฟอร์ม {form} ในระบบนี้ ข้อมูลที่ส่งถูกเก็บไว้และรับเข้าภายหลังได้ แจ้งผู้ประสานงานให้เผยแพร่แบบฟอร์ม"
 
 
 class FormVersionUnknown(DeliveryRefused):
     code, http_status = "form-version-unknown", 404
-    en = "Form {form} has no version {version} here. What you sent is kept; ask your coordinator to publish that version."
+    en = ("Form {form} has no version {version} here. What you sent is kept; ask your coordinator to publish that "
+          "version.")
     th = "แบบฟอร์ม {form} ไม่มีรุ่น {version} ในระบบนี้ ข้อมูลที่ส่งถูกเก็บไว้ แจ้งผู้ประสานงานให้เผยแพร่รุ่นนั้น"
 
 
@@ -30,13 +32,15 @@ class FormClosed(DeliveryRefused):
 
 class InstanceConflict(DeliveryRefused):
     code, http_status = "instance-conflict", 409
-    en = "A submission with this id but other content is here already. Both are kept; your coordinator decides which one holds."
+    en = ("A submission with this id but other content is here already. Both are kept; your coordinator decides "
+          "which one holds.")
     th = "มีข้อมูล id เดียวกันแต่เนื้อหาต่างกันอยู่แล้ว เก็บไว้ทั้งสองชุด ผู้ประสานงานจะตัดสินว่าใช้ชุดใด"
 
 
 class EditConflict(DeliveryRefused):
     code, http_status = "edit-conflict", 409
-    en = "Somebody else has changed this submission since you opened it. Your edit is kept; your coordinator decides which one holds."
+    en = ("Somebody else has changed this submission since you opened it. Your edit is kept; your coordinator "
+          "decides which one holds.")
     th = "มีผู้แก้ไขข้อมูลนี้ไปก่อนแล้ว ฉบับแก้ไขของคุณถูกเก็บไว้ ผู้ประสานงานจะตัดสินว่าใช้ฉบับใด"
 
 
@@ -50,5 +54,6 @@ class DeliveryStuck(DeliveryRefused):
     """A fault of ours, not of the delivery: it waits in quarantine until it is mended, then it is replayed."""
 
     code, http_status = "delivery-stuck", 500
-    en = "A fault in this system kept it from taking what you sent. It is kept and can be taken later; your tablet keeps it too. Tell your administrator."
+    en = ("A fault in this system kept it from taking what you sent. It is kept and can be taken later; your tablet "
+          "keeps it too. Tell your administrator.")
     th = "ระบบขัดข้องจึงยังรับข้อมูลเข้าไม่ได้ ข้อมูลถูกเก็บไว้แล้วและรับเข้าภายหลังได้ และยังอยู่ในแท็บเล็ตด้วย แจ้งผู้ดูแลระบบ"

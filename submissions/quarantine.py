@@ -35,7 +35,12 @@ def keep(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery, prob
     """Keep a delivery that was refused. Gives its id; the same delivery gives the same id."""
     project, now = actor.project, delivery.received_at
     digest = store.keyring.hash(
-        "digest", "quarantine", str(project), delivery.source, delivery.xml, *(part for file in delivery.files for part in (file.name, file.content))
+        "digest",
+        "quarantine",
+        str(project),
+        delivery.source,
+        delivery.xml,
+        *(part for file in delivery.files for part in (file.name, file.content)),
     )
     again = {"seen_at": now, "times": quarantine.c.times + 1, "problem": problem.code}
     # First where it lies: what a tablet sends over and over must not leave its files here each time.

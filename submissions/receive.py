@@ -80,7 +80,7 @@ def _original(arrival: Arrival) -> Changes:
     known = rows.version_of(arrival, arrival.instance.instance_id)
     if known is not None:
         return _again(arrival, known)
-    arrival.submission_id = rows.submission_by_root(arrival, arrival.instance.instance_id)
+    arrival.submission_id = rows.submission_rooted(arrival, arrival.instance.instance_id)
     rows.insert_version(arrival, "submission.original")
     return _changes(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
 
@@ -89,30 +89,30 @@ def _edit(arrival: Arrival) -> Changes:
     """A new version of a submission, in whatever order the chain of edits arrives."""
     # Only edits queue here: an original and its edit meet at a unique constraint.
     rows.lock_edits(arrival)
-    instance = arrival.instance
+    instance, replaced = arrival.instance, arrival.instance.deprecated_id or ""
     known = rows.version_of(arrival, instance.instance_id)
     if known is not None:
         return _again(arrival, known)
-    if rows.edited_already(arrival, instance.deprecated_id):
+    if rows.edited_already(arrival, replaced):
         raise EditConflict()
-    before = rows.submission_holding(arrival, instance.deprecated_id)
+    before = rows.submission_holding(arrival, replaced)
     after = rows.submission_by_root(arrival, instance.instance_id)
-    if before is None and after is None:
-        if not rows.insert_submission(arrival, root=instance.deprecated_id, state="edited"):
-            arrival.submission_id = rows.submission_by_root(arrival, instance.deprecated_id)
+    if before is not None:
+        arrival.submission_id = before
+        if after is None:
             return _becomes_current(arrival)
-        return _first(arrival, Outcome.EDITED)
-    if before is None:
-        arrival.submission_id = after
-        rows.set_root(arrival, instance.deprecated_id)
-        rows.insert_version(arrival, "submission.original")
-        return _changes(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
-    arrival.submission_id = before
-    if after is not None:
         rows.insert_version(arrival, "submission.original")
         join.join(arrival, after)
         return _changes(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
-    return _becomes_current(arrival)
+    if after is None:
+        if not rows.insert_submission(arrival, root=replaced, state="edited"):
+            arrival.submission_id = rows.submission_rooted(arrival, replaced)
+            return _becomes_current(arrival)
+        return _first(arrival, Outcome.EDITED)
+    arrival.submission_id = after
+    rows.set_root(arrival, replaced)
+    rows.insert_version(arrival, "submission.original")
+    return _changes(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
 
 
 def _first(arrival: Arrival, outcome: Outcome) -> Changes:

@@ -42,7 +42,14 @@ class CommentTooLong(Problem):
 
 
 def set_review_state(
-    tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, state: ReviewState, *, row_version: int, reason: str = ""
+    tx: sa.Connection,
+    store: Store,
+    actor: Actor,
+    submission_id: UUID,
+    state: ReviewState,
+    *,
+    row_version: int,
+    reason: str = "",
 ) -> str:
     """Set the state of a submission as it was seen (its row version). Gives the state before, for undo.
 
@@ -51,7 +58,9 @@ def set_review_state(
     if state in _NEEDS_REASON and not reason.strip():
         raise ReasonMissing()
     row = tx.execute(
-        sa.select(submission).where(submission.c.project_id == actor.project, submission.c.id == submission_id).with_for_update()
+        sa.select(submission)
+        .where(submission.c.project_id == actor.project, submission.c.id == submission_id)
+        .with_for_update()
     ).one_or_none()
     if row is None or row.deleted_at:
         raise NotFound()
@@ -66,11 +75,18 @@ def set_review_state(
     if reason.strip():
         say(tx, store, actor, submission_id, reason)
     data = {"from": row.review_state, "to": str(state), "instance": row.instance_id}
-    for case_id in _cases(tx, actor.project, submission_id) or [None]:
+    held: list[UUID | None] = [*_cases(tx, actor.project, submission_id)]
+    for case_id in held or [None]:
         tx.execute(
             action.insert().values(
-                project_id=actor.project, id=new_id(), case_id=case_id, kind="submission.reviewed", subject=submission_id,
-                at=now, user_id=actor.id, data=data,
+                project_id=actor.project,
+                id=new_id(),
+                case_id=case_id,
+                kind="submission.reviewed",
+                subject=submission_id,
+                at=now,
+                user_id=actor.id,
+                data=data,
             )
         )
     record(tx, store.keyring, actor, Event("submission.reviewed", "submission", submission_id, {"to": str(state)}))
@@ -113,6 +129,8 @@ def thread(tx: sa.Connection, store: Store, project: UUID, subject: UUID) -> lis
 def _cases(tx: sa.Connection, project: UUID, submission_id: UUID) -> list[UUID]:
     return list(
         tx.scalars(
-            sa.select(membership.c.case_id).where(membership.c.project_id == project, membership.c.submission_id == submission_id)
+            sa.select(membership.c.case_id).where(
+                membership.c.project_id == project, membership.c.submission_id == submission_id
+            )
         )
     )

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from odk.schema import Privacy
+from store.actor import driver
 from store.audit import Event, row_of
 from submissions.event_dates import event_of
 from submissions.problems import EditConflict, InstanceConflict
@@ -66,7 +67,7 @@ class Known:
 def insert_submission(arrival: Arrival, *, root: str, state: str) -> bool:
     """The submission's own row, under a new key. False when the root instance is here already."""
     arrival.key, arrival.wrapped = arrival.store.keyring.new_record(arrival.project, arrival.submission_id)
-    with arrival.tx.connection.cursor() as cursor:
+    with driver(arrival.tx) as cursor:
         cursor.execute(_INSERT_SUBMISSION, _facts(arrival) | answer_columns(arrival) | {"root": root, "state": state})
         if cursor.rowcount == 1:
             return True
@@ -93,9 +94,10 @@ def insert_version(arrival: Arrival, verb: str, *, with_key: bool = False) -> No
         "key_version": arrival.store.keyring.version,
         "wrapped": arrival.wrapped,
     }
-    with arrival.tx.connection.cursor() as cursor:
+    with driver(arrival.tx) as cursor:
         cursor.execute(_INSERT_REST_WITH_KEY if with_key else _INSERT_REST, facts)
-        if cursor.fetchone()[0] != 1:
+        kept = cursor.fetchone()
+        if kept is None or kept[0] != 1:
             raise EditConflict() if instance.deprecated_id else InstanceConflict()
 
 
@@ -141,6 +143,13 @@ def submission_by_root(arrival: Arrival, instance_id: str) -> UUID | None:
         {"wanted": instance_id},
     )
     return row[0] if row else None
+
+
+def submission_rooted(arrival: Arrival, instance_id: str) -> UUID:
+    """The submission of a root that is here: the unique constraint has just said so."""
+    found = submission_by_root(arrival, instance_id)
+    assert found is not None
+    return found
 
 
 def submission_holding(arrival: Arrival, instance_id: str) -> UUID | None:
@@ -195,12 +204,12 @@ def _facts(arrival: Arrival) -> dict[str, Any]:
 
 
 def _run(arrival: Arrival, statement: str, more: dict[str, Any]) -> None:
-    with arrival.tx.connection.cursor() as cursor:
+    with driver(arrival.tx) as cursor:
         cursor.execute(statement, _facts(arrival) | more)
 
 
 def _one(arrival: Arrival, statement: str, more: dict[str, Any]) -> tuple | None:
-    with arrival.tx.connection.cursor() as cursor:
+    with driver(arrival.tx) as cursor:
         cursor.execute(statement, _facts(arrival) | more)
         return cursor.fetchone()
 

@@ -14,13 +14,22 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from test_receive import HISTORY, NOTE, PERSON, note, person_xml
 
 from namjai.settings import Settings
 from store.audit import verify
 from store.opening import open_store
-from store.tables import audit, cases, entity, membership, quarantine, submission, submission_attachment, submission_version
+from store.tables import (
+    audit,
+    cases,
+    entity,
+    membership,
+    quarantine,
+    submission,
+    submission_attachment,
+    submission_version,
+)
 from submissions.delivery import Delivery, File
-from test_receive import HISTORY, NOTE, PERSON, note, person_xml
 from web.openrosa import taken
 
 BRANCH = "7e3f6d46-8e6a-4f0e-9b7e-0d4f2d4c3c11"

@@ -11,8 +11,8 @@ import pytest
 from flask import Flask
 from readers import PICTURE, Field, Reader, picture, problem_in, signed_in
 
-from cases import tablets
 import exports.printing  # noqa: F401 registers the job
+from cases import tablets
 from cases.access import TABLE, Role, scope_of
 from store.actor import Actor
 from store.opening import Store
@@ -102,7 +102,7 @@ def test_every_route_is_open_to_exactly_those_whose_right_it_names(role: str, ap
             code, shown = answer.status_code, problem_in(answer)
             if not _fits(_expected(right, role, which, endpoint), code, shown):
                 wrong.append(f"{method} {path} ({right}, {which}): {code} {shown}")
-            if endpoint in LEAVES or code == 303 and answer.headers["Location"].startswith("/sign-in"):
+            if endpoint in LEAVES or (code == 303 and answer.headers["Location"].startswith("/sign-in")):
                 reader = signed_in(app, store, world.me)
     assert not wrong, "\n".join(wrong)
 

@@ -208,4 +208,5 @@ def _next(otherwise: str | None = None) -> str:
 
 
 def _signer(opened: Store) -> URLSafeTimedSerializer:
+    assert opened.settings.secret_key is not None  # made at construction where it is not set
     return URLSafeTimedSerializer(opened.settings.secret_key, salt="trial link")

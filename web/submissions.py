@@ -90,7 +90,8 @@ def show(id: UUID) -> str:
     sections = opened.sections(_links(row, reader), changes, only_changed=only)
     titles = Titles(g.tx, g.me.project, programme(), lang)
     queued, _ = review_queue.page(g.tx, g.actor, titles, most=_QUEUE)
-    for one in held or [None]:
+    whose: list[UUID | None] = [*held]
+    for one in whose or [None]:
         saw(
             "submission.opened",
             "case" if one else "submission",

@@ -52,7 +52,10 @@ def create() -> Any:
     given = {name: request.form.get(name, "")[:254] for name in ("email", "name", "role")}
     try:
         with g.tx.begin_nested():
-            user_id, first = people.create(g.tx, store(), g.actor, **given, language=words.language())
+            user_id, first = people.create(
+                g.tx, store(), g.actor, email=given["email"], name=given["name"], role=given["role"],
+                language=words.language(),
+            )
     except Problem as problem:
         return Response(
             page("user_new.html", roles=_roles(), values=given, error=problem.text(words.language())),

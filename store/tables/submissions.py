@@ -37,7 +37,9 @@ submission = project_table(
     sa.UniqueConstraint("project_id", "xml_form_id", "root_instance_id"),
     refers_to("form", "xml_form_id"),
     refers_to("app_user", "app_user_id", to=("id",)),
-    sa.CheckConstraint("review_state IN ('received', 'edited', 'has_issues', 'rejected', 'approved')", name="review_state"),
+    sa.CheckConstraint(
+        "review_state IN ('received', 'edited', 'has_issues', 'rejected', 'approved')", name="review_state"
+    ),
     sa.Index(None, "project_id", "review_state", "received_at", "id"),
     sa.Index(None, "project_id", "xml_form_id", "received_at", "id"),
     sa.Index(None, "project_id", "received_at", "id"),
