@@ -19,6 +19,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as Answer
 
 from cases import access, people, sessions
+from cases.no_programme import without_programme
 from cases.projects import programme_of
 from namjai.languages import LANGUAGES
 from namjai.problems import Forbidden, Problem
@@ -41,8 +42,8 @@ _NO_CASES = ("page.read", "form.read", "form.publish", "tablet.manage", "user.ma
 
 class ProgrammeMissing(Problem):
     code, http_status = "programme-missing", 409
-    en = "No programme is installed yet, or you have no role in one. Ask your administrator."
-    th = "ยังไม่ได้ติดตั้งโครงการ หรือคุณยังไม่มีบทบาทในโครงการ แจ้งผู้ดูแลระบบ"
+    en = "You have no role in a project yet. Ask your administrator."
+    th = "คุณยังไม่มีบทบาทในโครงการ แจ้งผู้ดูแลระบบ"
 
 
 class RequestUnreadable(Problem):
@@ -193,7 +194,7 @@ def _enter(tx: sa.Connection, verb: str) -> None:
     act_as(tx, g.actor)
     tx.exec_driver_sql(_CUSTOM_PLANS)
     if me.project:
-        g.programme = programme_of(tx, me.project)
+        g.programme = programme_of(tx, me.project) or without_programme(tx, me.project)
     if me.must_choose and request.endpoint not in ("sign_in.choose", "sign_in.chosen", "sign_in.leave"):
         raise PasswordToChoose()
     # Whoever has no role yet still reaches Today, where that is said.
