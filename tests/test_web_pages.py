@@ -227,6 +227,15 @@ def test_a_letter_that_failed_is_made_again_from_its_page(app: Flask, store: Sto
     assert desk.letters()[0].pdf_sha256 == made and len(events(store, desk.home, "letter.asked_again")) == 1
 
 
+@pytest.mark.parametrize("role", ["coordinator", "supervisor", "finance", "director"])
+def test_today_tells_those_who_see_many_cases_what_is_overdue(
+    app: Flask, store: Store, aftercare: Actor, worker: Actor, person: Callable[..., Actor], role: str
+) -> None:
+    Field(store, aftercare, team="north").intake(by=worker, **{"safety/next_follow_up": "2020-01-02"})
+    page = signed_in(app, store, person(role, team="north")).page("/")
+    assert re.search(r'class="is-bad">Overdue<b>1</b>', page) and "days over" in page, page[page.index("nj-door"):][:600]
+
+
 def test_the_public_page_knows_a_genuine_letter_and_no_name(app: Flask, coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
     grant = desk.request(worker)
     issued = desk.approve(grant, person("director"), role="director")
