@@ -1,9 +1,11 @@
 """What a hostile or unlucky sender finds: nothing lost, nothing stuck, nothing shown."""
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 import secrets
+import urllib.parse
 import uuid
 
 import pytest
@@ -195,3 +197,65 @@ def test_what_does_not_say_whose_it_is_goes_to_no_tablet(store, aftercare, new_t
     with store.database.begin(aftercare) as tx:
         tx.execute(entity.update().where(entity.c.list == "grants").values(case_id=None))
     assert tablet.get("forms/fund_receipt/attachments/grants.csv").text.count("\n") == 1
+
+
+# Where a stranger may be
+
+def offers(app, **environ):
+    return app.test_client().get("/sign-in", environ_overrides=environ)
+
+
+def test_one_click_is_offered_to_a_browser_on_this_machine_alone(app, person):
+    person("coordinator", "Ploy W.")
+    here = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:8000", "SERVER_PROTOCOL": "HTTP/1.1"}
+    assert "Ploy W." in offers(app, **here).text
+    for stranger in (
+        {"REMOTE_ADDR": "192.0.2.7"}, {"HTTP_HOST": "evil.example.org"}, {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+        {"HTTP_X_FORWARDED_HOST": "localhost"}, {"HTTP_FORWARDED": "for=127.0.0.1"}, {"HTTP_X_REAL_IP": "127.0.0.1"},
+        {"HTTP_CF_CONNECTING_IP": "192.0.2.7"}, {"HTTP_VIA": "1.1 proxy"},
+        {"SERVER_PROTOCOL": "HTTP/1.0"},  # nginx as it is installed: no header, the host of its upstream
+        {"HTTP_HOST": "127.0.0.1.evil.example.org"}, {"HTTP_HOST": "localhost@evil.example.org"},
+    ):
+        assert "Ploy W." not in offers(app, **(here | stranger)).text, stranger
+
+
+def test_one_click_is_not_offered_where_the_installation_has_an_address_of_its_own(store, person):
+    from web.app import create_app
+
+    person("coordinator", "Ploy W.")
+    for base, offered in (("https://namjai.example.org", False), ("http://127.0.0.1:8000", True)):
+        app = create_app(dataclasses.replace(store, settings=store.settings.model_copy(update={"base_url": base})))
+        assert ("Ploy W." in offers(app, HTTP_HOST="localhost", SERVER_PROTOCOL="HTTP/1.1").text) is offered, base
+
+
+@pytest.mark.parametrize("wanted", [
+    "//evil.example.org", "/\\evil.example.org", "https://evil.example.org", "/\t/evil.example.org", "\\\\evil.example.org", "/\r\n/evil.example.org",
+    " //evil.example.org", "javascript:alert(1)", "/%09/evil.example.org", "///evil.example.org", "/.//evil.example.org",
+])
+def test_nobody_is_led_to_another_site_after_signing_in(app, store, person, wanted):
+    from web.sign_in import trial_link
+
+    path = trial_link(store, person("coordinator").id)
+    answer = app.test_client().get(path + "&next=" + urllib.parse.quote(wanted))
+    location = urllib.parse.urlsplit(urllib.parse.urljoin("http://localhost/sign-in/link", re.sub(r"[\t\r\n]", "", answer.headers["Location"]).replace("\\", "/")))
+    assert answer.status_code == 303 and location.hostname == "localhost", answer.headers["Location"]
+
+
+def test_addresses_that_a_tablet_is_told_can_be_followed_whatever_a_form_is_called(tablet, publish, store, aftercare):
+    from conftest import compile_markdown
+
+    from cases.publishing import publish as publish_version
+
+    compiled = compile_markdown(NOTE.replace("note    | 20", "a b-ก%2F | 20"))
+    with store.database.begin(aftercare) as tx:
+        publish_version(tx, store, aftercare, compiled, programme=None)
+    listed = re.findall(r"<downloadUrl>(.*?)</downloadUrl>", tablet.get("formList").text)
+    assert listed and all(one.isascii() and " " not in one for one in listed)
+    for address in listed:
+        path = urllib.parse.urlsplit(html.unescape(address)).path
+        assert tablet.client.get(path).status_code == 200, path
+
+
+def test_an_addresss_host_is_never_markup_in_what_a_tablet_reads(tablet):
+    answer = tablet.client.get(f"/key/{tablet.token}/formList", headers={"Host": 'x"><evil/>'})
+    assert "<evil/>" not in answer.text

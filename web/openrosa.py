@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, current_app, g, render_template, request
@@ -87,8 +88,8 @@ def form_list() -> Response:
     base = g.tablets_base
     listed = [
         {
-            "id": one.id, "name": one.name, "version": one.version, "md5": one.md5, "url": f"{base}/forms/{one.id}.xml",
-            "manifest_url": f"{base}/forms/{one.id}/manifest" if one.has_files else None,
+            "id": one.id, "name": one.name, "version": one.version, "md5": one.md5, "url": f"{base}/forms/{quote(one.id)}.xml",
+            "manifest_url": f"{base}/forms/{quote(one.id)}/manifest" if one.has_files else None,
         }
         for one in forms
     ]
@@ -112,8 +113,9 @@ def manifest(form_id: str) -> Response:
     base = g.tablets_base
     listed = [
         {
-            "name": one.name, "hash": one.hash, "url": f"{base}/forms/{form_id}/attachments/{one.name}",
-            "integrity_url": f"{base}/entity-lists/{one.list}/integrity" if one.list else None,
+            "name": one.name, "hash": one.hash,
+            "url": f"{base}/forms/{quote(form_id)}/attachments/{quote(one.name)}",
+            "integrity_url": f"{base}/entity-lists/{quote(one.list)}/integrity" if one.list else None,
         }
         for one in files
     ]

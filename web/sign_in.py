@@ -24,6 +24,7 @@ from web.signed_in import COOKIE, forget, public, requires, saw, start, store, w
 
 pages = Blueprint("sign_in", __name__)
 _LINK_SECONDS = 24 * 3600
+_PROXIES = ("Forwarded", "X-Real-Ip", "X-Real-IP", "Via", "Cf-Connecting-Ip", "CF-Connecting-IP", "True-Client-Ip")
 
 
 class LinkOver(Problem):
@@ -184,11 +185,20 @@ def _offers_people() -> bool:
 
 
 def _from_this_machine() -> bool:
-    """Whether the browser runs here. Behind a proxy every address is this machine's, so its headers say no."""
-    if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")):
+    """Whether the browser runs here. Behind a proxy every address is this machine's, so its traces say no."""
+    if any(name.startswith("X-Forwarded-") or name in _PROXIES for name, _ in request.headers):
+        return False
+    # A proxy that adds no header asks in HTTP/1.0, as nginx does of itself; no browser does. And an installation that
+    # has an address of its own is one that others reach.
+    if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" or not _is_here(store().settings.base_url):
         return False
     host = urlsplit(f"//{request.host}").hostname or ""
     return _is_loopback(request.remote_addr or "") and (host == "localhost" or _is_loopback(host))
+
+
+def _is_here(base_url: str | None) -> bool:
+    host = urlsplit(base_url or "http://localhost").hostname or ""
+    return host == "localhost" or _is_loopback(host)
 
 
 def _is_loopback(address: str) -> bool:
