@@ -27,7 +27,7 @@ from odk.programme import LetterRule, Programme
 from odk.schema import Privacy
 from store.actor import Actor
 from store.opening import Store
-from store.tables import grants, project_user
+from store.tables import entity_version, grants, project_user
 from submissions.review import say
 
 __all__ = ["apply_changes", "approve", "differences", "mark_paid", "name_requester", "refuse"]
@@ -133,7 +133,8 @@ def name_requester(
         _person(actor)
         _seen(grant, row_version)
         request = request_of(tx, store, actor.project, grant.submission_id)
-        authors = authors_of(grant, request) if request else ()
+        written = written_by(tx, actor.project, grant, request) if request else ()
+        authors = _known(grant, written)
         if grant.requested_by is not None and None not in authors:
             raise GrantRequesterKnown()
         member = sa.select(project_user.c.user_id).where(
@@ -141,7 +142,7 @@ def name_requester(
         )
         if tx.scalar(member) is None:
             raise NotFound()
-        unnamed = [instance for instance, author in (request.authors if request else ()) if author is None]
+        unnamed = [instance for instance, author in written if author is None]
         facts = grant.facts | {
             "named": {**dict.fromkeys(unnamed, str(user_id)), **grant.facts.get("named", {})},
             "named_by": [*grant.facts.get("named_by", ()), str(actor.id)],
@@ -169,17 +170,41 @@ def differences(
     return grant_requests.differences(tx, store, actor.project, request, before, language)
 
 
-def authors_of(grant: sa.Row, request: Request) -> tuple[UUID | None, ...]:
-    """Who wrote each version of the request; None where nobody knows."""
+def written_by(
+    tx: sa.Connection, project: UUID, grant: sa.Row, request: Request
+) -> tuple[tuple[str, UUID | None], ...]:
+    """Who wrote what is asked, by instance: each version of the request, and whatever else set the sum or the kind.
+
+    Any form may write the list of grants, so a sum may come from another hand than the request's.
+    """
+    programme = programme_of(tx, project)
+    rule = programme.lists.get(grant.list) if programme else None
+    asked = [name for name in ((rule.amount, rule.kind) if rule else ()) if name]
+    others = tx.execute(
+        sa.select(entity_version.c.instance_id, entity_version.c.user_id)
+        .where(
+            entity_version.c.project_id == project, entity_version.c.list == grant.list,
+            entity_version.c.uuid == grant.entity, entity_version.c.submission_id.is_not(None),
+            entity_version.c.submission_id != grant.submission_id,
+            sa.or_(*(entity_version.c.data[name].astext.is_not(None) for name in asked), sa.false()),
+        )
+        .order_by(entity_version.c.version)
+    )
+    return (*request.authors, *((row.instance_id or "", row.user_id) for row in others))
+
+
+def _known(grant: sa.Row, written: tuple[tuple[str, UUID | None], ...]) -> tuple[UUID | None, ...]:
+    """The people behind what was written; None where nobody knows."""
     named = {instance: UUID(user) for instance, user in grant.facts.get("named", {}).items()}
-    return tuple(user or named.get(instance) for instance, user in request.authors)
+    return tuple(user or named.get(instance) for instance, user in written)
 
 
 def standing_of(tx: sa.Connection, project: UUID, grant: sa.Row, request: Request) -> Standing:
     """The facts on which `why_not_approve` decides."""
     case = grant_rows.case_of(tx, project, grant.case_id)
     return Standing(
-        state=grant.state, amount=grant.amount, requested_by=grant.requested_by, authors=authors_of(grant, request),
+        state=grant.state, amount=grant.amount, requested_by=grant.requested_by,
+        authors=_known(grant, written_by(tx, project, grant, request)),
         named_by=tuple(UUID(one) for one in grant.facts.get("named_by", ())),
         case_known=case is not None and not case.placeholder, review_state=request.review_state,
     )

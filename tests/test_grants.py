@@ -630,3 +630,33 @@ def test_whatever_people_do_in_whatever_order_no_approval_stands_that_should_not
         assert desk.entity(grant)["state"] == row.state
         assert desk.entity(grant).get("amount_approved", "") == (baht_of(row.amount) if stands else "")
     assert not set(desk.failures()) - {"grant-amount", "grant-receipt-not-approved", "grant-receipt-differs", "grant-receipt-unreadable"}
+
+
+BUMP = """
+| survey   |
+|          | type                          | name   | label  | save_to |
+|          | select_one_from_file grants.csv | grant  | Grant  |         |
+|          | decimal                       | amount | Amount | amount  |
+| entities |
+|          | list_name | entity_id |
+|          | grants    | ${grant}  |
+| settings |
+|          | form_id | version    |
+|          | bump    | 2026112401 |
+"""
+
+
+def test_whoever_raised_the_sum_by_another_form_does_not_approve_it(desk: Desk, publish, person):
+    """A coordinator may publish forms: one that writes the list of grants makes its sender one who asks."""
+    publish(BUMP)
+    worker, raiser, other = person("field_staff"), person("coordinator"), person("coordinator")
+    desk.intake(by=worker)
+    grant = desk.request(worker)
+    row = desk.row(grant)
+    entity = f'<entities:entity dataset="grants" id="{row.entity}" update="1" baseVersion="{1}"/>'
+    desk.take("bump", {"grant": str(row.entity), "amount": "4000"}, entity, by=raiser)
+    assert desk.row(grant).amount == 400000
+    with pytest.raises(GrantOwnRequest):
+        desk.approve(grant, raiser)
+    desk.approve(grant, other)
+    assert desk.row(grant).state == "approved"
