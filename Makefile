@@ -1,6 +1,6 @@
 # Each command sets up what it needs first: nothing to install by hand but Python 3.11 or newer, and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench look setup setup-dev
+.PHONY: help run test lint check bench look setup setup-dev
 
 # The virtual environment's Python once it is there, else the first one on this machine that is new enough.
 find_python = if test -x .venv/bin/python; then echo .venv/bin/python; else \
@@ -24,10 +24,11 @@ run: setup ## set up everything and start Namjai on http://127.0.0.1:8000
 test: setup-dev ## set up and run all tests
 	@.venv/bin/python -m pytest -n 2
 
-check: setup-dev ## the tests, and style and types
+lint: setup-dev ## style and types
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
-	@.venv/bin/python -m pytest -n 2
+
+check: lint test ## style and types, then the tests
 
 bench: setup-dev ## measure; prints a table
 	@.venv/bin/python tests/benchmarks/table.py
