@@ -44,8 +44,8 @@ class GrantNamedByYou(Problem):
 
 class GrantAboveLimit(_Spoken):
     code, http_status = "grant-above-limit", 403
-    en = "This amount is above what your role may approve. It can be approved by: {roles}. Nothing was changed."
-    th = "จำนวนเงินนี้เกินวงเงินที่บทบาทของคุณอนุมัติได้ ผู้ที่อนุมัติได้: {roles} ยังไม่มีการเปลี่ยนแปลง"
+    en = "This amount is above what your role may approve. It can be approved by: {roles}."
+    th = "จำนวนเงินนี้เกินวงเงินที่บทบาทของคุณอนุมัติได้ ผู้ที่อนุมัติได้: {roles}"
 
 
 class GrantDecidedAlready(_Spoken):

@@ -30,7 +30,7 @@ def check(paths: tuple[Path, ...]) -> None:
     findings = [finding for path in paths for finding in look(path)]
     _say(findings)
     errors = sum(one.severity == "error" for one in findings)
-    click.echo(f"{errors} errors, {len(findings) - errors} warnings.")
+    click.echo(f"{_counted(errors, 'error')}, {_counted(len(findings) - errors, 'warning')}.")
     if has_errors(findings):
         raise SystemExit(1)
 
@@ -116,6 +116,10 @@ def _install(store: Store, path: Path, project: str | None) -> None:
         done = installation.install(tx, store, actor, programme, folder)
     new = [f"{one.form_id} {one.version}" for one in done.forms if one.new]
     click.echo(f"{programme.name.en}: {', '.join(new) or 'nothing new'} ({len(done.forms)} forms)")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _say(findings: Iterable[Finding]) -> None:

@@ -40,7 +40,7 @@ class ProgrammeInvalid(Problem):
     """Carries its `findings`; the sentence names the first error."""
 
     code, http_status = "programme-invalid", 422
-    en = "The programme {programme} cannot be used ({errors} errors). First: {place}: {first} Nothing was installed."
+    en = "The programme {programme} cannot be used (errors: {errors}). First: {place}: {first} Nothing was installed."
     th = "ใช้โครงการ {programme} ไม่ได้ (มีข้อผิดพลาด {errors} ข้อ) ข้อแรก: {place}: {first_th} ยังไม่ได้ติดตั้ง"
 
     def __init__(self, programme: str, findings: list[Finding]) -> None:
@@ -226,8 +226,8 @@ class Programme:
         return next((one for one in self.letters if one.when == when and (not one.kinds or kind in one.kinds)), None)
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict for JSONB."""
-        return plain(self)
+        """A plain dict for JSONB. Choices, lists and forms keep their order in it."""
+        return plain(self, ordered=True)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Programme:

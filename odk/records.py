@@ -10,16 +10,20 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from namjai.languages import Words
 
 
-def plain(thing: Any) -> Any:
-    """A dataclass (or what is in one) as dicts, lists and scalars, fit for JSONB."""
+def plain(thing: Any, *, ordered: bool = False) -> Any:
+    """A dataclass (or what is in one) as dicts, lists and scalars, fit for JSONB.
+
+    `ordered`: mappings as pairs, because JSONB sorts the keys of a dict by their length.
+    """
     if isinstance(thing, Words):
         return {"en": thing.en, "th": thing.th}
     if is_dataclass(thing) and not isinstance(thing, type):
-        return {one.name: plain(getattr(thing, one.name)) for one in fields(thing)}
+        return {one.name: plain(getattr(thing, one.name), ordered=ordered) for one in fields(thing)}
     if isinstance(thing, Mapping):
-        return {key: plain(value) for key, value in thing.items()}
+        pairs = [(key, plain(value, ordered=ordered)) for key, value in thing.items()]
+        return [list(pair) for pair in pairs] if ordered else dict(pairs)
     if isinstance(thing, tuple | list):
-        return [plain(value) for value in thing]
+        return [plain(value, ordered=ordered) for value in thing]
     return thing
 
 
@@ -39,7 +43,8 @@ def built(kind: Any, data: Any) -> Any:
     if origin in (Union, types.UnionType):
         return built(next(one for one in arguments if one is not type(None)), data)
     if origin is not None and issubclass(origin, Mapping):
-        return {key: built(arguments[1], value) for key, value in data.items()}
+        pairs = data.items() if isinstance(data, Mapping) else data
+        return {key: built(arguments[1], value) for key, value in pairs}
     return data
 
 

@@ -21,7 +21,7 @@ from odk.xlsform_rules import house_rules
 
 _ROW = re.compile(r"\[row\s*:\s*(\d+)\]\s*")
 _SHEET = re.compile(
-    r"(?:On|In) the '(\w+)' sheet|\b(survey|choices|settings|entities|external_choices) (?:sheet|worksheet)"
+    r"(?:On|In) the '(\w+)' sheet|(?<!not in )\b(survey|choices|settings|entities|external_choices) (?:sheet|worksheet)"
 )
 _NAMED = re.compile(r"\$\{([^}]+)\}")
 _QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
@@ -153,6 +153,7 @@ def _spoken(said: str, severity: Severity, code: str, name: str, rows: Rows) -> 
     words = [named[1]] if named else _QUOTED.findall(said)
     line = int(row[1]) if row else next((found for one in words if (found := rows.row_of(one))), None)
     text = _ROW.sub("", said).strip()
+    text += "" if text.endswith((".", "!", "?")) else "."
     place = (sheet[1] or sheet[2]) if sheet else ("survey" if line else "")
     tool = "ODK Validate" if code.startswith("validate") else "pyxform"
     return Finding(name, severity, code, text, f"{tool} แจ้งว่า: {text}", sheet=place, row=line)

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from readers import Field, problem_in, signed_in
 
-from cases import caseload, codes
+from cases import caseload, codes, projects
 from cases.caseload import Caseload, Wanted
 from cases.paging import cursor
 from cases.projects import programme_of
@@ -190,3 +190,11 @@ def test_thousands_are_counted_up_to_a_thousand() -> None:
 )
 def test_a_pseudonym_is_shown_in_its_script_with_latin_beside_it(pseudonym: str, expected: tuple[str, str | None]) -> None:
     assert split(pseudonym) == expected
+
+
+def test_choices_stand_in_the_order_of_the_form(store: Store, aftercare: Actor) -> None:
+    with store.database.begin(aftercare) as tx:
+        projects._remembered.clear()
+        programme = programme_of(tx, aftercare.project)
+    assert list(programme.cases.column("risk").labels) == ["high", "medium", "low"]
+    assert list(programme.forms)[:2] == ["intake", "visit"]

@@ -306,3 +306,8 @@ def test_a_folder_of_a_csv_form_is_read_too() -> None:
 
 def test_the_problems_are_in_the_catalogue() -> None:
     assert {"xlsform-invalid", "programme-invalid", "workbook-broken", "workbook-too-large", "workbook-unsafe"} <= set(catalogue())
+
+
+def test_a_choice_list_that_is_missing_is_named_where_it_is_asked_for() -> None:
+    (first, *_) = [one for one in found(survey("select_one nowhere | met | Met | |", more="| choices |\n| | list_name | name | label |\n| | c | a | A |\n")) if one.severity == "error"]
+    assert first.sheet == "survey" and first.row and first.en.endswith("nowhere.")

@@ -88,7 +88,11 @@ def form_list() -> Response:
     base = g.tablets_base
     listed = [
         {
-            "id": one.id, "name": one.name, "version": one.version, "md5": one.md5, "url": f"{base}/forms/{quote(one.id)}.xml",
+            "id": one.id,
+            "name": one.name,
+            "version": one.version,
+            "md5": one.md5,
+            "url": f"{base}/forms/{quote(one.id)}.xml",
             "manifest_url": f"{base}/forms/{quote(one.id)}/manifest" if one.has_files else None,
         }
         for one in forms
