@@ -48,9 +48,9 @@ class DemonstrationNeedsAftercare(Problem):
 class DemonstrationUnfinished(Problem):
     code, http_status = "demonstration-unfinished", 409
     en = ("A demonstration was begun here and broke off, so its story is not whole. Nothing was added. "
-          "Start afresh: remove the data directory, or name another one with NAMJAI_DATA_DIR.")
+          "Start afresh: remove the data directory (var/), or name another one with NAMJAI_DATA_DIR.")
     th = ("การสร้างข้อมูลสาธิตครั้งก่อนหยุดกลางคัน ข้อมูลจึงไม่ครบ ยังไม่มีการเพิ่มข้อมูล "
-          "เริ่มใหม่โดยลบโฟลเดอร์ข้อมูล หรือระบุโฟลเดอร์อื่นด้วย NAMJAI_DATA_DIR")
+          "เริ่มใหม่โดยลบโฟลเดอร์ข้อมูล (var/) หรือระบุโฟลเดอร์อื่นด้วย NAMJAI_DATA_DIR")
 
 
 @dataclass(frozen=True, slots=True)

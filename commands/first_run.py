@@ -52,12 +52,17 @@ def keep_apart(store: Store) -> None:
 
 
 def prepare(store: Store) -> None:
-    """Install the shipped programme where there is none, and seed demonstration data on a first run on trial."""
+    """Install the shipped programme where there is none, and seed demonstration data on a first run on trial.
+
+    Raises DemonstrationUnfinished where a first run was stopped halfway.
+    """
     from cases import projects
+    from commands.demo import already
     from commands.forms import _install as install
 
     with store.database.begin(KEEPER) as tx:
         fresh = not projects.all_projects(tx)
+        already(tx)
     if fresh:
         install(store, Path(SHIPPED), None)
         if store.settings.demo:

@@ -130,3 +130,11 @@ def test_a_command_beside_the_server_knows_its_address(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "address").write_text("http://192.0.2.7:8123")
     assert noted_address(settings) == "http://192.0.2.7:8123"
+
+
+def test_a_first_run_that_was_stopped_halfway_is_not_taken_for_whole(store: Store, aftercare: Actor) -> None:
+    first_run.prepare(store)
+    with store.database.begin(aftercare) as tx:
+        tx.execute(tables.setting.insert().values(name=demo.SETTING, value={"project": "", "case": None}))
+    with pytest.raises(demo.DemonstrationUnfinished):
+        first_run.prepare(store)
