@@ -110,8 +110,9 @@ def noted_address(settings: Settings) -> str | None:
 
 
 def _is_for_whoever_runs_it(told: logging.LogRecord) -> bool:
-    """Whether a word of the server belongs on the terminal: not its advice about THREADS, which we have weighed."""
-    return not told.getMessage().startswith("Configuration allows spawning up to")
+    """Whether a word of the server belongs on the terminal: not its advice about THREADS, which we have weighed, nor
+    that it ended a process which a browser kept waiting."""
+    return not told.getMessage().startswith(("Configuration allows spawning up to", "Killing worker-"))
 
 
 class Background:
