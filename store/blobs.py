@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import obstore
@@ -49,6 +50,11 @@ class Blobs:
             return bytes(obstore.get(self._store, _path(address)).bytes())
         except (FileNotFoundError, BaseError, OSError) as error:
             raise BlobMissing() from error
+
+    def remove(self, address: str) -> None:
+        """Take a ciphertext away. One that is not there is fine."""
+        with suppress(FileNotFoundError, BaseError, OSError):
+            obstore.delete(self._store, _path(address))
 
 
 def _path(address: str) -> str:

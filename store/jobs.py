@@ -17,6 +17,7 @@ from procrastinate import SyncPsycopgConnector
 from store.opening import Store
 
 PRINT_LETTER = "letters.print"
+MAKE_EXPORT = "exports.make"
 
 Handler = Callable[..., None]
 _handlers: dict[str, Handler] = {}
