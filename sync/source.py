@@ -14,6 +14,7 @@ from uuid import UUID
 
 from namjai.problems import Problem
 from submissions.delivery import File
+from submissions.entity_feed import RemoteEntity
 from submissions.review import ReviewState
 
 Cursor = Mapping[str, Any]
@@ -24,14 +25,16 @@ class RemoteForm:
     """A form as the source has it now.
 
     `remote` is the source's own address of it, `xml_form_id` the id that its submissions are known under here (the
-    XForm that `form_content` gives carries the same one). `versions` are all that were ever published, oldest first.
+    XForm that `form_content` gives carries the same one). `versions` are all that were ever published, oldest first;
+    empty when they are asked for with `versions_of`, which happens only when `mark` is another than before.
     """
 
     remote: str
     xml_form_id: str
     title: str
-    versions: tuple[str, ...]
+    versions: tuple[str, ...] = ()
     closed: bool = False
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,35 +141,11 @@ class RemoteList:
 
 
 @dataclass(frozen=True, slots=True)
-class EntityState:
-    """One version of an entity as the source's feed has it: what it changed, and all that held afterwards."""
-
-    version: int
-    label: str
-    data: Mapping[str, str] = field(repr=False)
-    changed: Mapping[str, str] = field(repr=False)
-    at: dt.datetime
-    base_version: int | None = None
-    trunk_version: int | None = None
-    branch_id: str | None = None
-    conflict: str | None = None
-    instance_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteEntity:
-    """An entity with its versions, the oldest first; the last is current. `conflict` is None, "soft" or "hard"."""
-
-    uuid: UUID
-    versions: tuple[EntityState, ...]
-    conflict: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class EntityPage:
-    """Entities that changed, the cursor that holds once they are stored, and (last page) how many there are."""
+    """Entities that changed, by what a listing shows: (uuid, current version, conflict); the cursor that holds once
+    they are stored; and, on the last page, how many there are."""
 
-    entities: tuple[RemoteEntity, ...]
+    heads: tuple[tuple[UUID, int, str | None], ...]
     cursor: Cursor
     total: int | None = None
 
@@ -195,6 +174,9 @@ class Source(Protocol):
     def forms(self) -> Iterable[RemoteForm]:
         """All forms that have a published version, closed ones too."""
 
+    def versions_of(self, form: RemoteForm) -> tuple[str, ...]:
+        """All versions of a form that were ever published, oldest first."""
+
     def form_content(self, form: RemoteForm, version: str) -> FormContent:
         """One version's XForm and media."""
 
@@ -222,11 +204,11 @@ class Source(Protocol):
     def entity_changes(self, name: str, cursor: Cursor) -> Iterator[EntityPage]:
         """What changed in a list since the cursor."""
 
-    def entity_census(self, name: str) -> Iterator[tuple[UUID, int]]:
-        """Every entity that is not deleted, with its current version."""
+    def entity_census(self, name: str) -> Iterator[tuple[UUID, int, str | None]]:
+        """Every entity that is not deleted, as a stream of heads. Raises SourceProblem rather than end early."""
 
-    def entity(self, name: str, uuid: UUID) -> RemoteEntity | None:
-        """One entity with its versions; None when it is deleted."""
+    def entities(self, name: str, uuids: Iterable[UUID]) -> Iterator[RemoteEntity]:
+        """Entities with all their versions, in any order; a deleted one is left out."""
 
     def close(self) -> None:
         """Sign out where that is due, and let the connections go."""

@@ -36,6 +36,8 @@ source_form = project_table(
     required("xml_form_id"),
     required("title"),
     required("closed", sa.Boolean),
+    # By which the source says that it has new versions; None: they are still to be read.
+    optional("mark"),
     required("cursor", Json),
     # Submissions that are there and not deleted, kept in step row by row: counting a million takes too long.
     required("live", sa.BigInteger),

@@ -63,6 +63,7 @@ def upgrade() -> None:
         sa.Column("xml_form_id", sa.Text(collation="C"), nullable=False),
         sa.Column("title", sa.Text(collation="C"), nullable=False),
         sa.Column("closed", sa.Boolean(), nullable=False),
+        sa.Column("mark", sa.Text(collation="C"), nullable=True),
         sa.Column("cursor", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("live", sa.BigInteger(), nullable=False),
         sa.Column("census_at", sa.DateTime(timezone=True), nullable=True),
