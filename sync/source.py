@@ -162,11 +162,13 @@ class Account:
 class Source(Protocol):
     """A server to read from. Every method may raise SourceProblem, which ends this source's run and is shown.
 
-    Made once a run, used by one thread (what it does in parallel inside is its own affair), closed at the end.
+    Made once a run and closed at its end. Used by one thread, but for `files` and `file`: as many threads as
+    `connections` says call those at once.
     """
 
     name: str
     kind: str
+    connections: int
 
     def check(self) -> Account:
         """Sign in and look around."""
@@ -188,6 +190,9 @@ class Source(Protocol):
 
     def is_there(self, form: RemoteForm, remote_id: str) -> bool:
         """Whether one submission is there and not deleted: asked before what a census lacked is held for deleted."""
+
+    def look(self, form: RemoteForm, remote_id: str) -> Row | None:
+        """One submission as a listing shows it, for what could not be had before; None when it is deleted."""
 
     def contents(self, form: RemoteForm, rows: Iterable[Row]) -> Iterator[Content]:
         """The content of rows, in any order. Begins to download when called, not when first iterated."""

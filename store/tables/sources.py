@@ -66,8 +66,6 @@ source_row = project_table(
     optional("problem"),
     required("tries", sa.Integer),
     optional("quarantine_id", Uuid),
-    # When a listing last showed it; a census finds by it what is gone.
-    required("seen_at", Moment),
     sa.PrimaryKeyConstraint("project_id", "source_id", "remote", "remote_id"),
     refers_to("source_form", "source_id", "remote"),
     sa.Index(None, "project_id", "submission_id"),

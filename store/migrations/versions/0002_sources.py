@@ -132,7 +132,6 @@ def upgrade() -> None:
         sa.Column("problem", sa.Text(collation="C"), nullable=True),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("quarantine_id", sa.UUID(), nullable=True),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id", "source_id", "remote"],
             ["source_form.project_id", "source_form.source_id", "source_form.remote"],
