@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
 from exports.cells import RISKY, harmless, printable
+from exports.gate import Gate, abandon
 from exports.spool import Spool
 from exports.style import Sheet, Tables
 
@@ -22,11 +23,13 @@ _HELD = 1 << 16
 
 
 class Writer(Protocol):
-    """Where rows go. `close` finishes the file; without it there is none."""
+    """Where rows go. `close` finishes the file, `abandon` sees that it never looks finished."""
 
     def rows(self, batch: Tables) -> None: ...
 
     def close(self) -> None: ...
+
+    def abandon(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,16 @@ class CsvFile:
     def close(self) -> None:
         self._lines.flush()
 
+    def abandon(self) -> None:
+        """Nothing to end: what was written is for the caller to throw away."""
+
 
 class CsvZip:
     """One CSV a table. The first goes straight into the file; the others wait in spools until it is complete."""
 
     def __init__(self, out: BinaryIO, sheets: list[Sheet], dialect: Dialect) -> None:
-        self._zip = zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        self._gate = Gate(out)
+        self._zip = zipfile.ZipFile(self._gate, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)  # type: ignore[call-overload]
         self._names = [_NOT_IN_NAMES.sub("_", one.file) for one in sheets]
         self._first = self._zip.open(_entry(self._names[0]), "w", force_zip64=True)
         self._spools = [Spool() for _ in sheets[1:]]
@@ -105,6 +112,9 @@ class CsvZip:
                 for chunk in spool.read_all():
                     entry.write(chunk)
         self._zip.close()
+
+    def abandon(self) -> None:
+        abandon(self._gate, self._zip, [self._first, *self._spools])
 
 
 def _entry(name: str) -> zipfile.ZipInfo:

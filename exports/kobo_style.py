@@ -66,12 +66,14 @@ class KoboStyle:
             for positions in sorted(rows) if len(rows) > 1 else rows:
                 self._last[number] += 1
                 mine = index[number][positions] = self._last[number]
+                # Answers are texts, as Kobo's are; only what it counts itself is a number.
+                answers = [one if type(one) is str else str(one) for one in rows[positions]]
                 if not number:
-                    into[0].append([*rows[positions], *said, mine])
+                    into[0].append([*answers, *said, mine])
                     continue
                 parent = self.layout.tables[number].parent
                 above = index[parent].get(positions[:-1])
-                into[number].append([*rows[positions], mine, self._titles[parent], above, *said])
+                into[number].append([*answers, mine, self._titles[parent], above, *said])
 
     def heads(self, column: Column) -> list[str]:
         """The heads of a question's columns."""

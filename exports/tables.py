@@ -54,15 +54,19 @@ def write(store: Store, actor: Actor, wish: Wish, out: BinaryIO, progress: Progr
         sheets = style.sheets()
         total, done = reader.total(), 0
         writer = _writer(out, sheets, wish)
-        for batch in reader.batches(style.asked):
-            rows: Tables = [[] for _ in sheets]
-            for one in batch:
-                style.add(one, rows)
-            writer.rows(rows)
-            done += len(batch)
-            if progress is not None:
-                progress(done, max(total, done))
-        writer.close()
+        try:
+            for batch in reader.batches(style.asked):
+                rows: Tables = [[] for _ in sheets]
+                for one in batch:
+                    style.add(one, rows)
+                writer.rows(rows)
+                done += len(batch)
+                if progress is not None:
+                    progress(done, max(total, done))
+            writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
     left_out = tuple(sheet.title for sheet in sheets[1:]) if wish.format == "csv" else ()
     return Written(done, left_out)
 

@@ -10,6 +10,7 @@ import zipfile
 from typing import Any, BinaryIO
 
 from exports.cells import RISKY, for_xml
+from exports.gate import Gate, abandon
 from exports.spool import Spool
 from exports.style import Sheet, Tables
 from namjai.problems import Problem
@@ -32,15 +33,18 @@ _BEGIN = (
 )
 _END = "</sheetData></worksheet>"
 # Styles: 0 as it is, 1 a head, 2 a text that stays one.
+_XF = 'numFmtId="0" fontId="{}" fillId="0" borderId="0"'
 _STYLES = (
-    f'{_XML}<styleSheet xmlns="{_MAIN}"><fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
-    '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts><fills count="2"><fill>'
-    '<patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill></fills><borders count="1"><border><left/><right/><top/>'
-    '<bottom/><diagonal/></border></borders><cellStyleXfs count="1">'
-    '<xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs><cellXfs count="3"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
-    '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/>'
-    '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0" quotePrefix="1"/></cellXfs><cellStyles count="1">'
-    '<cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
+    f'{_XML}<styleSheet xmlns="{_MAIN}">'
+    '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
+    '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
+    '<fills count="2"><fill><patternFill patternType="none"/></fill>'
+    '<fill><patternFill patternType="gray125"/></fill></fills>'
+    '<borders count="1"><border><left/><right/><top/><bottom/><diagonal/></border></borders>'
+    f'<cellStyleXfs count="1"><xf {_XF.format(0)}/></cellStyleXfs>'
+    f'<cellXfs count="3"><xf {_XF.format(0)} xfId="0"/><xf {_XF.format(1)} xfId="0" applyFont="1"/>'
+    f'<xf {_XF.format(0)} xfId="0" quotePrefix="1"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
 
 
@@ -62,7 +66,8 @@ class Workbook:
     def __init__(self, out: BinaryIO, sheets: list[Sheet], *, numbers: bool) -> None:
         if max(len(one.header) for one in sheets) > MOST_COLUMNS:
             raise _too_many()
-        self._zip = zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=2)
+        self._gate = Gate(out)
+        self._zip = zipfile.ZipFile(self._gate, "w", zipfile.ZIP_DEFLATED, compresslevel=2)  # type: ignore[call-overload]
         self._titles = titles_of([one.title for one in sheets], taken=(LONG_TEXTS,))
         self._write("[Content_Types].xml", _content_types())
         self._write("_rels/.rels", _relations([("officeDocument", "xl/workbook.xml")]))
@@ -96,6 +101,9 @@ class Workbook:
         sheets = [("worksheet", f"worksheets/sheet{number}.xml") for number in range(1, len(self._titles) + 1)]
         self._write("xl/_rels/workbook.xml.rels", _relations([*sheets, ("styles", "styles.xml")]))
         self._zip.close()
+
+    def abandon(self) -> None:
+        abandon(self._gate, self._zip, self._outs)
 
     def _keep_long(self, sheet: _Rows, at: int, text: str) -> str:
         """A text that is too long for a cell: its whole stands in pieces on a sheet of its own."""

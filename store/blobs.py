@@ -36,7 +36,7 @@ class Blobs:
 
     def put(self, ciphertext: bytes) -> str:
         """Keep a ciphertext; the answer is its address. Keeping it twice is keeping it once. Raises StorageFull."""
-        address = hashlib.sha256(ciphertext).hexdigest()
+        address = address_of(ciphertext)
         try:
             obstore.put(self._store, _path(address), ciphertext)
         except (BaseError, OSError) as error:
@@ -55,6 +55,11 @@ class Blobs:
         """Take a ciphertext away. One that is not there is fine."""
         with suppress(FileNotFoundError, BaseError, OSError):
             obstore.delete(self._store, _path(address))
+
+
+def address_of(ciphertext: bytes) -> str:
+    """Where a ciphertext lies, or would."""
+    return hashlib.sha256(ciphertext).hexdigest()
 
 
 def _path(address: str) -> str:
