@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -73,6 +72,8 @@ class Central:
         self.name, self._project, self._page_rows, self.connections = name, project, page_rows, connections
         patience = patience or Patience()
         self._session = Session(base_url=url, api_version="v1", username=email, password=password, cache_path=None)
+        # pyodk would sign in by itself at any request, and raise what the server said; we do it where that is caught.
+        self._auth, self._session.auth = self._session.auth, _as_it_is
         # A redirected sign-in would carry the password to whoever redirects: none is followed.
         self._session.max_redirects = 0
         adapter = Adapter(
@@ -83,7 +84,6 @@ class Central:
         self._wire = Wire(
             self._session, name=name, base=self._session.base_url, sign_in=self._sign_in, patience=patience
         )
-        self._signing = threading.Lock()
 
     # Who we are
 
@@ -104,7 +104,7 @@ class Central:
     def _sign_in(self) -> None:
         self._session.headers.pop("Authorization", None)
         try:
-            self._session.auth.login()
+            self._auth.login()
         except PyODKError as error:
             status = getattr(error.args[1], "status_code", 0) if len(error.args) > 1 else 0
             if status in (400, 401, 403):
@@ -350,6 +350,11 @@ def open_source(name: str, url: str, options: Mapping[str, Any], credentials: Ma
         name, url, int(options["project"]), email=credentials["email"], password=credentials["password"],
         patience=Patience(**options.get("patience", {})),
     )
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No credentials but the session's token: none from a .netrc either."""
+    return request
 
 
 def _row(one: Mapping[str, Any]) -> Row:

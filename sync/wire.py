@@ -153,6 +153,9 @@ class Wire:
         """One request, its status judged, its body not read yet. Raises SourceProblem, or _Again."""
         signed = self._signed
         with self._translated():
+            if not signed:
+                self._sign_in_again(signed)
+                signed = self._signed
             response = self._asked(path, params, headers)
             if response.status_code == 401:
                 response.close()
@@ -218,7 +221,10 @@ class Wire:
         """Renew the session once, however many threads found it ended."""
         with self._signing:
             if self._signed == signed:
-                self._sign_in()
+                try:
+                    self._sign_in()
+                except (SourceSlow, SourceUnreachable) as problem:
+                    raise _Again(problem) from None
                 self._signed += 1
 
     def _patiently(self, once: Callable[[], Any]) -> Any:
