@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from cases.export_requests import HOURS, expire
 from cases.export_wish import Wish
+from cases.projects import keeper
 from exports.tables import write
 from namjai.problems import Problem
 from store import jobs
@@ -20,7 +21,7 @@ from store.actor import Actor
 from store.audit import Event, record
 from store.blobs import address_of
 from store.keys import RecordKey
-from store.opening import Store
+from store.opening import KEEPER, Store
 from store.tables import export
 
 PIECE = 4 << 20
@@ -36,6 +37,15 @@ def make_export(store: Store, *, project: str, export: str) -> None:
         # Held as long as this run lives, so that another one never writes into the same row.
         if guard.scalar(sa.text(_LOCK), {"export": export}):
             _make(store, actor, UUID(export))
+
+
+@jobs.repeats(jobs.EXPIRE_EXPORTS, "*/10 * * * *")
+def expire_exports(store: Store, **_: Any) -> None:
+    """Every ten minutes: take away the files whose day is over, in every project."""
+    with store.database.begin(KEEPER) as tx:
+        actor = keeper(tx)
+    with store.database.begin(actor) as tx:
+        expire(tx, store, actor)
 
 
 def _make(store: Store, actor: Actor, export_id: UUID) -> None:

@@ -20,6 +20,7 @@ PRINT_LETTER = "letters.print"
 READ_SOURCE = "sources.read"
 READ_DUE_SOURCES = "sources.due"
 MAKE_EXPORT = "exports.make"
+EXPIRE_EXPORTS = "exports.expire"
 
 Handler = Callable[..., None]
 QUEUES = ("default", "sources")

@@ -688,8 +688,7 @@ def test_nobody_takes_anothers_file_and_an_expired_one_is_gone(
         tx.execute(export_table.update().values(expires_at=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)))
     with pytest.raises(export_requests.ExportNotReady):
         taken(store, director, made)
-    with store.database.begin(aftercare) as tx:
-        assert export_requests.expire(tx, store, aftercare) == 1
+    making.expire_exports(store, timestamp=0)
     assert row_of(store, aftercare, made).state == "expired"
     for address in pieces:
         with pytest.raises(Exception, match="blob-missing|not where it should be"):

@@ -48,7 +48,7 @@ def ask(form_id: str) -> Any:
     given = request.form
     wish = Wish(
         form_id, given.get("style", "central"), given.get("format", "zip"), given.get("labels") or None,
-        given.get("multiple", "text"), given.get("profile", "internal"),
+        given.get("multiple", "text"), given.get("profile", "anonymous"),
         # What only its author reads leaves with nobody who may not read it.
         restricted=given.get("profile") == "full" and may("case.restricted"),
     )
