@@ -60,6 +60,13 @@ _REVIEW = {
 }
 
 
+class _Staying(Session):
+    """pyodk's session, which follows no redirect: a redirected sign-in would carry the password to whoever redirects."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 class Central:
     """One project of a Central. See `Source` for what each method does."""
 
@@ -71,11 +78,9 @@ class Central:
     ) -> None:
         self.name, self._project, self._page_rows, self.connections = name, project, page_rows, connections
         patience = patience or Patience()
-        self._session = Session(base_url=url, api_version="v1", username=email, password=password, cache_path=None)
+        self._session = _Staying(base_url=url, api_version="v1", username=email, password=password, cache_path=None)
         # pyodk would sign in by itself at any request, and raise what the server said; we do it where that is caught.
         self._auth, self._session.auth = self._session.auth, _as_it_is
-        # A redirected sign-in would carry the password to whoever redirects: none is followed.
-        self._session.max_redirects = 0
         adapter = Adapter(
             timeout=(patience.connect, patience.silence), max_retries=0, pool_maxsize=connections + 2, blocksize=65536
         )
@@ -109,9 +114,9 @@ class Central:
             status = getattr(error.args[1], "status_code", 0) if len(error.args) > 1 else 0
             if status in (400, 401, 403):
                 raise self._wire.problem(SourceSignIn) from None
+            if 300 <= status < 400:
+                raise self._wire.problem(SourceElsewhere) from None
             raise self._wire.problem(SourceSlow if status >= 429 else SourceTalksOtherwise) from None
-        except requests.exceptions.TooManyRedirects:
-            raise self._wire.problem(SourceElsewhere) from None
         except ValueError:
             raise self._wire.problem(SourceTalksOtherwise) from None
         except (requests.RequestException, OSError):

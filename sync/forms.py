@@ -14,7 +14,7 @@ from namjai.problems import Problem
 from odk.xform import read_xform
 from odk.xlsform import Compiled
 from store.tables import entity, entity_list, form, form_version, source_form, source_list
-from sync.rows import of_form
+from sync.rows import of_form, take_again
 from sync.source import FormContent, RemoteForm, RemoteList, SourceProblem
 from sync.work import Work
 
@@ -85,6 +85,7 @@ def _publish(tx: sa.Connection, work: Work, compiled: Compiled, content: FormCon
 
 def _settle(tx: sa.Connection, work: Work, one: RemoteForm, problem: Problem | None) -> None:
     """The form is as its source has it; what could not be read is looked at again in every run."""
+    take_again(tx, work, one, new_version=True)
     tx.execute(
         source_form.update().where(*of_form(work, one)).values(
             mark=None if problem else one.mark, problem=problem.code if problem else None

@@ -16,9 +16,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from cases import deliveries
 from namjai.problems import Problem
-from store.tables import source_form, source_row, submission
+from store.tables import quarantine, source_form, source_row, submission
 from submissions.delivery import Delivery, Outcome
 from submissions.problems import DeliveryRefused
+from submissions.quarantine import settle
 from submissions.review import ReviewState, remark, review_by_source
 from sync.source import Content, RemoteForm, Row, VersionContent
 from sync.work import Work
@@ -26,6 +27,7 @@ from sync.work import Work
 _TRIES = 3
 # What says something of the database, not of the row.
 _NOT_THE_ROW = ("08", "53", "57", "58", "40", "25P")
+_FORM_LACKED = ("form-unknown", "form-version-unknown", "form-closed")
 _COUNTED = {Outcome.NEW: "new", Outcome.EDITED: "edited"}
 
 
@@ -110,6 +112,10 @@ class _One:
         self.values = {"mark": self.row.mark, "problem": None, "tries": 0, "quarantine_id": None}
         for version in content.versions:
             self._version(version)
+        # What waited in quarantine and could be taken now, waits no more.
+        waited = self.before.quarantine_id if self.before else None
+        if waited and self.values["quarantine_id"] is None and still_waits(self.tx, self.work.project, waited):
+            settle(*self._place(), waited, "replayed", dt.datetime.now(dt.UTC))
 
     def _version(self, version: VersionContent) -> None:
         delivery = Delivery(
@@ -197,6 +203,26 @@ def stored(
     if lock:
         query = query.order_by(source_row.c.remote_id).with_for_update()
     return {row.remote_id: row for row in tx.execute(query)}
+
+
+def still_waits(tx: sa.Connection, project: UUID, item: UUID) -> bool:
+    """Whether nobody replayed or dismissed a quarantined item yet."""
+    state = sa.select(quarantine.c.state).where(quarantine.c.project_id == project, quarantine.c.id == item)
+    return tx.scalar(state) == "waiting"
+
+
+def take_again(tx: sa.Connection, work: Work, form: RemoteForm, *, new_version: bool) -> None:
+    """Rows in quarantine that are to be taken anew: somebody replayed them, or the version they lacked has come."""
+    here = (
+        source_row.c.project_id == work.project, source_row.c.source_id == work.id, source_row.c.remote == form.remote,
+        source_row.c.quarantine_id.is_not(None),
+    )
+    replayed = sa.exists().where(
+        quarantine.c.project_id == source_row.c.project_id, quarantine.c.id == source_row.c.quarantine_id,
+        quarantine.c.state == "replayed",
+    )
+    again = sa.or_(replayed, source_row.c.problem.in_(_FORM_LACKED)) if new_version else replayed
+    tx.execute(source_row.update().where(*here, again).values(mark=None))
 
 
 def patient(contents: Iterator[Content]) -> Iterator[Content]:

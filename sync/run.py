@@ -20,7 +20,7 @@ from sync import registry
 from sync.feed import bring_entities
 from sync.files import bring_files
 from sync.forms import bring_forms, bring_lists
-from sync.rows import Batch, of_form
+from sync.rows import Batch, of_form, take_again
 from sync.source import Page, RemoteForm, Row, SourceForbidden, SourceNotThere, SourceProblem
 from sync.work import Progress, Work, alone, begin, end, timezone_of
 
@@ -128,7 +128,8 @@ def _changes(work: Work, form: RemoteForm) -> int | None:
 
 
 def _waiting(work: Work, form: RemoteForm) -> None:
-    """What could not be had in an earlier run is asked for again."""
+    """What could not be had in an earlier run is asked for again, and what somebody replayed from quarantine."""
+    work.steadily(lambda tx: take_again(tx, work, form, new_version=False))
     query = sa.select(source_row.c.remote_id).where(
         source_row.c.project_id == work.project, source_row.c.source_id == work.id, source_row.c.remote == form.remote,
         source_row.c.mark.is_(None), source_row.c.deleted_at.is_(None),

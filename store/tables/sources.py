@@ -76,6 +76,10 @@ source_row = project_table(
     sa.Index(
         "source_row_waiting_idx", "project_id", "source_id", "remote", postgresql_where=sa.text("mark IS NULL"),
     ),
+    sa.Index(
+        "source_row_quarantine_idx", "project_id", "source_id", "remote",
+        postgresql_where=sa.text("quarantine_id IS NOT NULL"),
+    ),
     postgresql_with={"fillfactor": 80},
 )
 
