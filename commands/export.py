@@ -44,7 +44,7 @@ def export(
     from cases.export_requests import note_export
     from cases.export_wish import Wish
     from commands.opening import opened, project_actor
-    from exports.tables import write
+    from exports.tables import collect_seldom, write
     from exports.target import complete
 
     if out.suffix.lower() not in _FORMATS:
@@ -57,6 +57,7 @@ def export(
         asked = sys.stdin.isatty() and sys.stderr.isatty()
         purpose = click.prompt("What is it for", default="command line", err=True) if asked else "command line"
     wish = Wish(form, style, kind, labels, multiple, profile, restricted=profile == "full")
+    collect_seldom()
     with opened() as store:
         actor = project_actor(store, project)
         with complete(out) as file:

@@ -33,6 +33,7 @@ from submissions.form_versions import known
 BATCH = 1000
 _HAS_LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label\b")
 _LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label>([^<]*)</")
+_decode = json.JSONDecoder().raw_decode
 _LABEL_KEY = "meta/entity/label"
 
 # One statement, read by a cursor on the server. Every join is one look into an index.
@@ -187,7 +188,7 @@ class _Opener:
         key = self._key(id_, kind, key_version, wrapped)
         for name, secret in zip(("sensitive", "identifying", "restricted"), classes, strict=True):
             if secret is not None and key is not None:
-                values |= json.loads(key.decrypt(name, secret))
+                values |= _decode(key.decrypt(name, secret).decode())[0]
         values["meta/instanceID"] = instance
         made = Submitted(
             id_, root, instance, version, first or version, state, received, app_user_id or user_id,

@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 from namjai.problems import Problem, StorageFull
 
-
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

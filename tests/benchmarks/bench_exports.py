@@ -95,13 +95,14 @@ def export(data_dir: str, url: str, form: str, kind: str, profile: str) -> dict[
     """One export in this process: seconds, and the most memory that it held (MB)."""
     from cases import projects
     from cases.export_wish import Wish
-    from exports.tables import write
+    from exports.tables import collect_seldom, write
     from namjai.settings import Settings
     from store.opening import KEEPER, open_store
 
     store = open_store(Settings(data_dir=Path(data_dir), master_key=MASTER, database_url=url), url, pool_size=2)
     with store.database.begin(KEEPER) as tx:
         actor = projects.in_project(projects.find(tx, None).id)
+    collect_seldom()
     style = "kobo" if kind == "xlsx" else "central"
     with tempfile.TemporaryFile() as out:
         if os.environ.get("PROFILE"):
