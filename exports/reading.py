@@ -30,7 +30,8 @@ from store.opening import Store
 from store.tables import app_user, form, form_version, project_user, submission, users
 from submissions.form_versions import known
 
-BATCH = 1000
+# Small enough that the server fills one batch while another is worked on.
+BATCH = 300
 _HAS_LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label\b")
 _LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label>([^<]*)</")
 _decode = json.JSONDecoder().raw_decode
