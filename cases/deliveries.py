@@ -50,8 +50,8 @@ def delete(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, a
     False when it was so already. The rule runs without a savepoint: money must not go out for a deleted request.
     """
     row = tombstones.bury(tx, store, actor, submission_id, at, source)
-    programme = programme_of(tx, actor.project) if row else None
-    if programme is not None:
+    programme = programme_of(tx, actor.project)
+    if row is not None and programme is not None:
         grant_changes.request_gone(tx, store, actor, row, programme)
     return row is not None
 
@@ -59,8 +59,8 @@ def delete(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, a
 def restore(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, source: str) -> bool:
     """The source has a deleted submission again. What was approved stays suspended until somebody decides again."""
     row = tombstones.raise_again(tx, store, actor, submission_id, source)
-    programme = programme_of(tx, actor.project) if row else None
-    if programme is not None:
+    programme = programme_of(tx, actor.project)
+    if row is not None and programme is not None:
         grant_changes.request_back(tx, store, actor, row, programme)
     return row is not None
 

@@ -91,14 +91,18 @@ def request_gone(tx: sa.Connection, store: Store, actor: Actor, gone: sa.Row, pr
     `gone`: id, xml_form_id and instance_id of the submission.
     """
     at = _standing(tx, store, actor, gone, programme)
-    for grant in _asked_by(at) if at else ():
+    if at is None:
+        return
+    for grant in _asked_by(at):
         _changed(at, grant, content=_nothing(at, grant))
 
 
 def request_back(tx: sa.Connection, store: Store, actor: Actor, back: sa.Row, programme: Programme) -> None:
     """A deleted request is there again: its grants can be decided upon anew."""
     at = _standing(tx, store, actor, back, programme)
-    for grant in _asked_by(at) if at else ():
+    if at is None:
+        return
+    for grant in _asked_by(at):
         request = request_of(tx, store, at.project, grant.submission_id)
         data = grant_rows.entity_data(tx, at.project, grant)
         amount, kind = (_text(data.get(name)) for name in (at.list.amount, at.list.kind))

@@ -81,14 +81,15 @@ def _progress(name: str) -> Iterator[Progress | None]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task, state = bar.add_task(name, total=None, rate=""), {"what": "", "since": time.monotonic()}
+        task, shown, since = bar.add_task(name, total=None, rate=""), "", time.monotonic()
 
         def tell(phase: str, what: str, done: int, total: int | None) -> None:
+            nonlocal shown, since
             now = f"{name} {phase} {what}".strip()
-            if now != state["what"]:
-                state.update(what=now, since=time.monotonic())
+            if now != shown:
+                shown, since = now, time.monotonic()
                 bar.reset(task, total=total, description=now, rate="")
-            passed = time.monotonic() - float(state["since"])
+            passed = time.monotonic() - since
             rate = f"{done / passed:.0f}/s" if passed > 0.5 and done else ""
             bar.update(task, completed=done, total=total, rate=rate)
 

@@ -4,40 +4,35 @@ OData says what changed, XML is the content (protocol.md, ODK Central). Times ar
 """
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
-from uuid import UUID
+from urllib.parse import quote
 
 import requests
 from pyodk._utils.session import Adapter, Session
 from pyodk.errors import PyODKError
 
 from submissions.delivery import File
-from submissions.entity_feed import EntityState, RemoteEntity
-from submissions.review import ReviewState
+from sync.central_lists import CentralLists
+from sync.central_words import moment_of, newest, remarks_of, row_of, since_of, skiptoken
 from sync.listing import items
 from sync.parallel import in_parallel
 from sync.source import (
     Account,
     Content,
     Cursor,
-    EntityPage,
     FetchedFile,
     FormContent,
     Page,
     Remark,
     RemoteFile,
     RemoteForm,
-    RemoteList,
     Row,
     SourceElsewhere,
     SourceForbidden,
     SourceNotThere,
-    SourceProblem,
     SourceSignIn,
     SourceSlow,
     SourceTalksOtherwise,
@@ -51,13 +46,7 @@ logging.getLogger("pyodk").setLevel(logging.CRITICAL + 1)
 
 CONNECTIONS = 4
 PAGE_ROWS = 250
-# Central sets its times inside transactions that commit later: what is older than the newest by less is read again.
-OVERLAP = dt.timedelta(minutes=5)
 _SYSTEM = {"$select": "__id,__system"}
-_REVIEW = {
-    None: ReviewState.RECEIVED, "edited": ReviewState.EDITED, "hasIssues": ReviewState.HAS_ISSUES,
-    "rejected": ReviewState.REJECTED, "approved": ReviewState.APPROVED,
-}
 
 
 class _Staying(Session):
@@ -67,7 +56,7 @@ class _Staying(Session):
         return None
 
 
-class Central:
+class Central(CentralLists):
     """One project of a Central. See `Source` for what each method does."""
 
     kind = "central"
@@ -141,7 +130,7 @@ class Central:
 
     def form_content(self, form: RemoteForm, version: str) -> FormContent:
         at = f"versions/{quote(version, safe='') or '___'}"
-        xform = self._wire.get(self._form(form, f"{at}.xml"), f"form {form.remote}")
+        xform = self._wire.bytes(self._form(form, f"{at}.xml"), f"form {form.remote}")
         media = {}
         for one in self._wire.json(self._form(form, f"{at}/attachments"), f"form {form.remote}"):
             # An entity list is no file; a file may still be missing at Central.
@@ -152,7 +141,7 @@ class Central:
                 )
                 if file:
                     media[one["name"]] = file.body
-        return FormContent(xform.body, media)
+        return FormContent(xform, media)
 
     # What changed
 
@@ -169,9 +158,9 @@ class Central:
         since, high = cursor.get("since"), cursor.get("high") or cursor.get("since") or ""
         while True:
             found = self._wire.json(path, what, params=self._asking(since, skip))
-            rows = tuple(_row(one) for one in found["value"])
-            high = max([high, *(_newest(one["__system"]) for one in found["value"])])
-            skip = _skiptoken(found.get("@odata.nextLink"))
+            rows = tuple(row_of(one) for one in found["value"])
+            high = max([high, *(newest(one["__system"]) for one in found["value"])])
+            skip = skiptoken(found.get("@odata.nextLink"))
             if not skip:
                 yield Page(rows, {"since": high or None, "etag": etag}, self._count(path, what))
                 return
@@ -180,7 +169,7 @@ class Central:
     def _asking(self, since: str | None, skip: str | None) -> dict[str, str]:
         asked = {**_SYSTEM, "$top": str(self._page_rows)}
         if since:
-            mark = _text(_moment(since) - OVERLAP)
+            mark = since_of(since)
             fields = ("submissionDate", "updatedAt", "deletedAt")
             asked["$filter"] = " or ".join(f"__system/{name} ge {mark}" for name in fields)
         return asked | ({"$skiptoken": skip} if skip else {})
@@ -193,8 +182,8 @@ class Central:
         asked = {**_SYSTEM, "$count": "true"}
         while True:
             with self._wire.stream(self._odata(form), what, params=asked) as body:
-                rest = yield from items(body, _row, lambda: self._wire.problem(SourceTalksOtherwise))
-            skip = _skiptoken(rest.get("@odata.nextLink"))
+                rest = yield from items(body, row_of, lambda: self._wire.problem(SourceTalksOtherwise))
+            skip = skiptoken(rest.get("@odata.nextLink"))
             if not skip:
                 return
             asked = asked | {"$skiptoken": skip}
@@ -213,7 +202,7 @@ class Central:
             "submissionDate": found["createdAt"], "edits": len(versions) - 1, "updatedAt": found.get("updatedAt"),
             "reviewState": found.get("reviewState"), "deviceId": found.get("deviceId"),
         }
-        return _row({"__id": remote_id, "__system": system})
+        return row_of({"__id": remote_id, "__system": system})
 
     # Content
 
@@ -240,8 +229,8 @@ class Central:
             return Content(row, problem=self._wire.problem(SourceTalksOtherwise))
 
     def _version(self, form: RemoteForm, at: str, one: Mapping[str, Any]) -> VersionContent:
-        xml = self._wire.get(f"{at}/versions/{quote(one['instanceId'], safe='')}.xml", f"form {form.remote}")
-        return VersionContent(xml.body, _moment(one["createdAt"]), one.get("deviceId"))
+        xml = self._wire.bytes(f"{at}/versions/{quote(one['instanceId'], safe='')}.xml", f"form {form.remote}")
+        return VersionContent(xml, moment_of(one["createdAt"]), one.get("deviceId"))
 
     def _remarks(self, form: RemoteForm, at: str) -> tuple[Remark, ...]:
         """Comments, and the notes that people gave with a review state (Central keeps those in the audits)."""
@@ -250,15 +239,7 @@ class Central:
             notes = self._wire.json(f"{at}/audits", f"form {form.remote}", or_none=True) or []
         except SourceForbidden:
             return ()
-        found = [
-            Remark(f"comment:{one['createdAt']}:{one['actorId']}", _moment(one["createdAt"]), self.name, one["body"])
-            for one in said
-        ]
-        found += [
-            Remark(f"note:{one['loggedAt']}:{one['actorId']}", _moment(one["loggedAt"]), self.name, one["notes"])
-            for one in notes if one.get("notes")
-        ]
-        return tuple(found)
+        return remarks_of(self.name, said, notes)
 
     def files(self, form: RemoteForm, remote_id: str) -> tuple[RemoteFile, ...]:
         found = self._wire.json(self._submission(form, remote_id, "attachments"), f"form {form.remote}", or_none=True)
@@ -273,71 +254,7 @@ class Central:
         kind = found.headers.get("Content-Type", "application/octet-stream")
         return FetchedFile(File(file.name, found.body, kind), found.etag)
 
-    # Entity lists
-
-    def lists(self) -> tuple[RemoteList, ...]:
-        try:
-            named = self._wire.json(self._at("datasets"), "entity lists", or_none=True) or []
-            found = [self._wire.json(self._at("datasets", one["name"]), "entity lists") for one in named]
-        except SourceForbidden:
-            return ()
-        return tuple(
-            RemoteList(one["name"], tuple(each["name"] for each in one.get("properties", ()))) for one in found
-        )
-
-    def entity_changes(self, name: str, cursor: Cursor) -> Iterator[EntityPage]:
-        what, path = f"entity list {name}", self._at("datasets", f"{name}.svc", "Entities")
-        skip, etag = cursor.get("skip"), cursor.get("etag_now", "")
-        if not skip:
-            probe = self._wire.head_of(
-                self._at("datasets", name, "entities.csv"), what, etag=cursor.get("etag", "")
-            )
-            if probe.status == 304:
-                return
-            etag = probe.etag
-        since, high = cursor.get("since"), cursor.get("high") or cursor.get("since") or ""
-        while True:
-            asked = {"$top": str(self._page_rows)} | ({"$skiptoken": skip} if skip else {})
-            if since:
-                mark = _text(_moment(since) - OVERLAP)
-                asked["$filter"] = f"__system/createdAt ge {mark} or __system/updatedAt ge {mark}"
-            found = self._wire.json(path, what, params=asked)
-            heads = tuple(_head(one) for one in found["value"])
-            high = max([high, *(_newest(one["__system"]) for one in found["value"])])
-            skip = _skiptoken(found.get("@odata.nextLink"))
-            if not skip:
-                count = self._wire.json(path, what, params={"$top": "1", "$count": "true"})["@odata.count"]
-                yield EntityPage(heads, {"since": high or None, "etag": etag}, count)
-                return
-            yield EntityPage(heads, {**cursor, "skip": skip, "high": high, "etag_now": etag})
-
-    def entity_census(self, name: str) -> Iterator[tuple[UUID, int, str | None]]:
-        path, asked = self._at("datasets", f"{name}.svc", "Entities"), {"$count": "true"}
-        while True:
-            with self._wire.stream(path, f"entity list {name}", params=asked) as body:
-                rest = yield from items(body, _head, lambda: self._wire.problem(SourceTalksOtherwise))
-            skip = _skiptoken(rest.get("@odata.nextLink"))
-            if not skip:
-                return
-            asked = asked | {"$skiptoken": skip}
-
-    def entities(self, name: str, uuids: Iterable[UUID]) -> Iterator[RemoteEntity]:
-        found = in_parallel(lambda uuid: self._entity(name, uuid), uuids, self.connections)
-        return (one for one in found if one is not None)
-
-    def _entity(self, name: str, uuid: UUID) -> RemoteEntity | None:
-        at = self._at("datasets", name, "entities", str(uuid))
-        head = self._wire.json(at, f"entity list {name}", or_none=True)
-        said = self._wire.json(f"{at}/versions", f"entity list {name}", or_none=True) if head else None
-        if not head or not said:
-            return None
-        versions = sorted((_state(one) for one in said), key=lambda one: one.version)
-        return RemoteEntity(uuid, tuple(versions), head.get("conflict"))
-
     # Addresses
-
-    def _at(self, *parts: str) -> str:
-        return "/".join(("projects", str(self._project), *(quote(part, safe=".") for part in parts)))
 
     def _form(self, form: RemoteForm, rest: str) -> str:
         return f"{self._at('forms', form.remote)}/{rest}"
@@ -360,50 +277,3 @@ def open_source(name: str, url: str, options: Mapping[str, Any], credentials: Ma
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """No credentials but the session's token: none from a .netrc either."""
     return request
-
-
-def _row(one: Mapping[str, Any]) -> Row:
-    system = one["__system"]
-    return Row(
-        one["__id"], one["__id"], mark=f"{system['submissionDate']}/{system.get('edits') or 0}",
-        received_at=_moment(system["submissionDate"]),
-        # A state that a newer Central may know is none that we can show.
-        review=_REVIEW.get(system.get("reviewState")), review_mark=system.get("updatedAt") or "",
-        deleted_at=_moment(system["deletedAt"]) if system.get("deletedAt") else None,
-        files_here=system.get("attachmentsPresent"), files_expected=system.get("attachmentsExpected"), inline=system,
-    )
-
-
-def _head(one: Mapping[str, Any]) -> tuple[UUID, int, str | None]:
-    return UUID(one["__id"]), int(one["__system"]["version"]), one["__system"].get("conflict")
-
-
-def _state(one: Mapping[str, Any]) -> EntityState:
-    made = ((one.get("source") or {}).get("event") or {}).get("details") or {}
-    received = {key: str(value) for key, value in (one.get("dataReceived") or {}).items() if key != "label"}
-    return EntityState(
-        int(one["version"]), one.get("label") or "", one.get("data") or {}, received, _moment(one["createdAt"]),
-        base_version=one.get("baseVersion"), trunk_version=one.get("trunkVersion"), branch_id=one.get("branchId"),
-        conflict=one.get("conflict"), instance_id=made.get("instanceId"),
-    )
-
-
-def _newest(system: Mapping[str, Any]) -> str:
-    names = ("submissionDate", "createdAt", "updatedAt", "deletedAt")
-    return max(system.get(name) or "" for name in names)
-
-
-def _skiptoken(link: str | None) -> str | None:
-    """Only where the next page begins: the rest of the link carries the host that the server believes it has."""
-    return (parse_qs(urlsplit(link).query).get("$skiptoken") or [None])[0] if link else None
-
-
-def _moment(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text)
-
-
-def _text(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-__all__ = ["Central", "SourceProblem", "open_source"]

@@ -50,7 +50,7 @@ def _census(work: Work, one: RemoteList) -> None:
     # A feed that forgot half of its list must not empty ours: each one that it lacks is asked for.
     there = {entity.uuid: entity for entity in work.source.entities(one.name, missing)} if missing else {}
     for some in _cut([uuid for uuid in missing if uuid not in there]):
-        work.steadily(lambda tx, some=some: _remove(tx, work, one, some))
+        work.steadily(_remove, work, one, some)
     now = dt.datetime.now(dt.UTC)
     work.steadily(lambda tx: tx.execute(source_list.update().where(*_of(work, one)).values(census_at=now)))
 

@@ -40,10 +40,10 @@ class _Found:
 def bring_files(work: Work) -> None:
     """Ask for the files that are due and store what is there. Raises SourceProblem for all of a source."""
     done, after = 0, ("", "")
-    while batch := work.steadily(lambda tx, after=after: _due(tx, work, after)):
+    while batch := work.steadily(_due, work, after):
         after = (batch[-1].row.remote, batch[-1].row.remote_id)
         found = list(_patient(in_parallel(lambda one: _look(work, one), batch, max(work.source.connections, 1))))
-        work.steadily(lambda tx, found=found: _store(tx, work, found))
+        work.steadily(_store, work, found)
         done += len(batch)
         work.tell("files", "", done, None)
 

@@ -34,7 +34,7 @@ class ListKeptHere(Problem):
 def bring_lists(work: Work) -> tuple[RemoteList, ...]:
     """The lists whose home this source is, made or widened here. Gives those that its feed may write."""
     found = work.source.lists()
-    taken = tuple(one for one in found if work.steadily(lambda tx, one=one: _list(tx, work, one)))
+    taken = tuple(one for one in found if work.steadily(_list, work, one))
     for one in found:
         if one not in taken:
             work.problems.append(ListKeptHere(list=one.name, name=work.name))
@@ -46,7 +46,7 @@ def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[tuple[RemoteF
     is noted as a problem, and the others go on."""
     ready: list[tuple[RemoteForm, Mapping[str, Any]]] = []
     for one in work.source.forms():
-        known = work.steadily(lambda tx, one=one: _known(tx, work, one))
+        known = work.steadily(_known, work, one)
         if not (one.mark and one.mark == known.mark):
             try:
                 _versions(work, one, bool(lists))
@@ -62,16 +62,16 @@ def _versions(work: Work, one: RemoteForm, keeps_lists: bool) -> None:
     """Publish what is not here yet, the oldest first. One that cannot be read does not hold up the later ones."""
     first: Problem | None = None
     for version in one.versions or work.source.versions_of(one):
-        if work.steadily(lambda tx, version=version: _is_here(tx, work, one, version)):
+        if work.steadily(_is_here, work, one, version):
             continue
         content = work.source.form_content(one, version)
         try:
             compiled = Compiled(f"{one.xml_form_id}.xml", content.xform, read_xform(content.xform))
-            work.steadily(lambda tx, c=compiled, m=content: _publish(tx, work, c, m, keeps_lists))
+            work.steadily(_publish, work, compiled, content, keeps_lists)
             work.counts["forms"] += 1
         except Problem as problem:
             first = first or problem
-    work.steadily(lambda tx: _settle(tx, work, one, first))
+    work.steadily(_settle, work, one, first)
     if first:
         raise first
 

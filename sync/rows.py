@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -52,16 +53,25 @@ class Batch:
     def store(self, cursor: Mapping[str, Any] | None = None) -> None:
         """Wait for the contents, store everything, and the cursor with it. Raises SourceProblem for all of a source."""
         contents = {one.row.remote_id: one for one in patient(self._contents)}
-        self._work.steadily(lambda tx: self._store(tx, contents, cursor))
+        try:
+            # A savepoint a row is two more round trips; nearly always no row needs one.
+            self._work.steadily(lambda tx: self._store(tx, contents, cursor, careful=False))
+        except _RowFailed:
+            self._work.steadily(lambda tx: self._store(tx, contents, cursor, careful=True))
 
-    def _store(self, tx: sa.Connection, contents: dict[str, Content], cursor: Mapping[str, Any] | None) -> None:
+    def _store(
+        self, tx: sa.Connection, contents: dict[str, Content], cursor: Mapping[str, Any] | None, *, careful: bool
+    ) -> None:
         work, form = self._work, self._form
         known = stored(tx, work, form, self.rows, lock=True)
-        live = 0
+        live, kept = 0, []
         # Always in one order, so that two sources of one project do not wait for each other in a circle.
         for remote_id in sorted(self.rows):
-            one = _One(tx, work, form, self.rows[remote_id], known.get(remote_id), contents.get(remote_id))
+            one = _One(tx, work, form, self.rows[remote_id], known.get(remote_id), contents.get(remote_id), careful)
             live += one.store()
+            if one.kept:
+                kept.append(one.kept)
+        _keep(tx, kept)
         values: dict[str, Any] = {"live": source_form.c.live + live}
         if cursor is not None:
             values["cursor"] = dict(cursor)
@@ -69,14 +79,22 @@ class Batch:
             tx.execute(source_form.update().where(*of_form(work, form)).values(**values))
 
 
+class _RowFailed(Exception):
+    """A row could not be taken, and nothing guarded the others: the page is stored again, with care."""
+
+
 class _One:
-    """One row of a page, being stored."""
+    """One row of a page, being stored. `kept` is then what to remember of it."""
 
     def __init__(
-        self, tx: sa.Connection, work: Work, form: RemoteForm, row: Row, before: sa.Row | None, content: Content | None
+        self, tx: sa.Connection, work: Work, form: RemoteForm, row: Row, before: sa.Row | None, content: Content | None,
+        careful: bool,
     ) -> None:
         self.tx, self.work, self.form, self.row, self.before, self.content = tx, work, form, row, before, content
+        self.careful = careful
         self.values: dict[str, Any] = {}
+        self.kept: dict[str, Any] | None = None
+        self.taken: UUID | None = None
 
     def store(self) -> int:
         """Gives by how much the number of submissions that are there grew: 1, 0 or -1."""
@@ -86,15 +104,15 @@ class _One:
         here, was_here = row.deleted_at is None, before is not None and before.deleted_at is None
         if self.content is not None and not self.content.gone:
             self._take(self.content)
-        found = self._submission()
+        found = self.taken or self._submission()
         if before is not None and here and before.deleted_at is not None:
-            self._count("restored", bool(found) and deliveries.restore(*self._place(), found, self.work.name))
+            self._count("restored", found is not None and deliveries.restore(*self._place(), found, self.work.name))
         if not here and (before is None or was_here):
             at = row.deleted_at or dt.datetime.now(dt.UTC)
-            self._count("deleted", bool(found) and deliveries.delete(*self._place(), found, at, self.work.name))
+            self._count("deleted", found is not None and deliveries.delete(*self._place(), found, at, self.work.name))
         if found and here:
             self._review(found)
-        self._keep(found)
+        self._remember(found)
         return int(here) - int(was_here)
 
     def _place(self) -> tuple[sa.Connection, Any, Any]:
@@ -125,24 +143,31 @@ class _One:
         problem: Problem = RowBroken()
         for _ in range(_TRIES):
             try:
-                with self.tx.begin_nested():
+                with self.tx.begin_nested() if self.careful else nullcontext():
                     changes = deliveries.take(*self._place(), delivery)
+                self.taken = changes.submission_id
                 self._count(_COUNTED.get(changes.outcome, ""), changes.outcome in _COUNTED)
                 return
             except Problem as said:
                 if not deliveries.is_kept(said):
                     raise
+                self._only_with_care()
                 problem = said
                 break
             except (sa.exc.DBAPIError, psycopg.Error) as error:
                 state = getattr(getattr(error, "orig", error), "sqlstate", None) or "08"
                 if state.startswith(_NOT_THE_ROW):
                     raise
+                self._only_with_care()
             except (ValueError, KeyError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError):
-                continue
+                self._only_with_care()
         self.work.counts["quarantined"] += 1
         item = deliveries.refuse(*self._place(), delivery, problem)
         self.values |= {"problem": problem.code, "tries": _TRIES, "quarantine_id": item}
+
+    def _only_with_care(self) -> None:
+        if not self.careful:
+            raise _RowFailed
 
     def _submission(self) -> UUID | None:
         return self.tx.scalar(
@@ -163,26 +188,18 @@ class _One:
             comment_id = uuid5(self.work.id, f"{self.form.remote}/{row.remote_id}/{one.remote_id}")
             self._count("remarks", remark(*self._place(), found, comment_id, one.at, one.author, one.text))
 
-    def _keep(self, found: UUID | None) -> None:
-        row, work = self.row, self.work
-        values: dict[str, Any] = {
-            "root_instance_id": row.root_instance_id, "submission_id": found, "review": row.review,
-            "deleted_at": row.deleted_at, **self.values,
-        }
+    def _remember(self, found: UUID | None) -> None:
+        row, before = self.row, self.before
+        values: dict[str, Any] = {name: getattr(before, name) if before else None for name in _REMEMBERED}
+        values |= {"tries": before.tries if before else 0, "files_asked": before.files_asked if before else 0}
+        values |= {"root_instance_id": row.root_instance_id, "submission_id": found, "review": row.review, "deleted_at": row.deleted_at}
+        values |= self.values
         if self.content is None or self.content.problem is None:
             values["review_mark"] = row.review_mark
         if found and row.deleted_at is None and (due := self._files_due()):
             values |= {"files_due_at": due, "files_asked": 0}
-        statement = insert(source_row).values(
-            project_id=work.project, source_id=work.id, remote=self.form.remote, remote_id=row.remote_id,
-            **{"files_asked": 0, "tries": 0} | values,
-        )
-        tx_values = {name: statement.excluded[name] for name in values}
-        self.tx.execute(
-            statement.on_conflict_do_update(
-                index_elements=["project_id", "source_id", "remote", "remote_id"], set_=tx_values
-            )
-        )
+        place = {"project_id": self.work.project, "source_id": self.work.id, "remote": self.form.remote}
+        self.kept = place | {"remote_id": row.remote_id} | values
 
     def _files_due(self) -> dt.datetime | None:
         """Files are asked for after new content that may have some. A listing that counts them saves the question."""
@@ -190,6 +207,19 @@ class _One:
         if not fresh or self.row.files_expected == 0:
             return None
         return dt.datetime.now(dt.UTC)
+
+
+_REMEMBERED = ("mark", "review_mark", "files_due_at", "problem", "quarantine_id")
+_KEY = ("project_id", "source_id", "remote", "remote_id")
+
+
+def _keep(tx: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """What is known of a page's rows from now on, in one statement."""
+    if not rows:
+        return
+    statement = insert(source_row).values(rows)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in _KEY}
+    tx.execute(statement.on_conflict_do_update(index_elements=list(_KEY), set_=changed))
 
 
 def stored(

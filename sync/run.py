@@ -167,7 +167,7 @@ def _not_in(work: Work, form: RemoteForm, seen: set[int]) -> Iterator[str]:
             .order_by(source_row.c.remote_id)
             .limit(1000)
         )
-        rows = work.steadily(lambda tx, query=query: tx.execute(query).all())
+        rows = work.steadily(_all, query)
         for row in rows:
             if row.deleted_at is None and _short(row.remote_id) not in seen:
                 yield row.remote_id
@@ -200,6 +200,10 @@ def _cut(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
             some = []
     if some:
         yield some
+
+
+def _all(tx: sa.Connection, query: sa.Select) -> list[sa.Row]:
+    return list(tx.execute(query))
 
 
 def _short(remote_id: str) -> int:

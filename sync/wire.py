@@ -97,6 +97,11 @@ class Wire:
         """The whole answer; None for 404 when that may be (`or_none`). Raises SourceProblem."""
         return self._patiently(lambda: self._whole(path, what, params, headers, or_none))
 
+    def bytes(self, path: str, what: str) -> bytes:
+        """The whole body of what must be there. Raises SourceProblem."""
+        found = self.get(path, what)
+        return found.body if found else b""
+
     def json(self, path: str, what: str, *, params: Mapping[str, str] | None = None, or_none: bool = False) -> Any:
         """The answer as JSON. Half an answer is asked for again. Raises SourceProblem."""
 
@@ -116,6 +121,8 @@ class Wire:
 
         def once() -> Answer:
             response = self._opened(path, what, params, {"If-None-Match": etag} if etag else None)
+            if response is None:  # never: a 404 is a problem here
+                raise self.problem(SourceNotThere, what)
             response.close()
             return Answer(response.status_code, response.headers)
 

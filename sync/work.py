@@ -81,13 +81,13 @@ class Work:
                 raise RunOvertaken(name=self.name)
             yield tx
 
-    def steadily(self, do: Callable[[sa.Connection], Any]) -> Any:
-        """`do` in a transaction, again when the database was in the way. What it counts, counts when it commits."""
+    def steadily(self, do: Callable[..., Any], *given: Any) -> Any:
+        """`do(tx, *given)` in a transaction, again when the database was in the way. What it counts, counts when it commits."""
         for tried in range(1, _TRIES + 1):
             before = self.counts.copy()
             try:
                 with self.tx() as tx:
-                    return do(tx)
+                    return do(tx, *given)
             except (DatabaseUnreachable, sa.exc.DBAPIError, psycopg.Error) as error:
                 self.counts = before
                 state = getattr(getattr(error, "orig", error), "sqlstate", None)
