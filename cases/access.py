@@ -97,6 +97,10 @@ TABLE: dict[str, dict[str, Scope]] = {
     "grant.pay": {"finance": _ALL, "director": _ALL},
     "grant.comment": {"coordinator": _ALL, "supervisor": _TEAM, "finance": _ALL, "director": _ALL},
     "letter.read": {"coordinator": _ALL, "finance": _ALL, "director": _ALL},
+    # Answers in a file. Each profile asks more than the one before: nobody's, without names, with names.
+    "export.make": {"coordinator": _ALL, "director": _ALL, "admin": _ALL, "donor_liaison": _ALL},
+    "export.internal": {"coordinator": _ALL, "director": _ALL, "admin": _ALL},
+    "export.full": {"coordinator": _ALL, "director": _ALL},
     "form.read": {role: _ALL for role in (Role.COORDINATOR, Role.SUPERVISOR, Role.DIRECTOR, Role.ADMIN, Role.AUDITOR)},
     "form.publish": {"coordinator": _ALL, "admin": _ALL},
     "tablet.manage": {"coordinator": _ALL, "admin": _ALL},

@@ -51,6 +51,7 @@ KINDS: dict[str, tuple[Words, tuple[str, ...]]] = {
             "case.stage",
         ),
     ),
+    "left": (Words("Exports", "การส่งออก"), ("export.asked", "export.made", "export.taken")),
     "door": (
         Words("Way in", "การเข้าสู่ระบบ"),
         (
@@ -96,6 +97,10 @@ _SAID: dict[str, Words] = {
     "letter.printed": Words("opened a letter’s PDF", "เปิด PDF ของจดหมาย"),
     "letter.listed": Words("saw a list of letters", "ดูรายการจดหมาย"),
     "letter.voided": Words("made a letter void", "ยกเลิกจดหมาย"),
+    "export.listed": Words("saw the exports", "ดูรายการส่งออก"),
+    "export.asked": Words("asked for an export", "ขอส่งออกข้อมูล"),
+    "export.made": Words("made an export", "จัดทำไฟล์ส่งออก"),
+    "export.taken": Words("took an export", "รับไฟล์ส่งออก"),
     "file.opened": Words("opened a file", "เปิดไฟล์"),
     "value.revealed": Words("revealed a masked value", "เปิดดูข้อมูลที่ปิดไว้"),
     "reveal.asked": Words("was asked why, before a masked value", "เปิดหน้าขอดูข้อมูลที่ปิดไว้"),
@@ -242,16 +247,19 @@ def _one(
 
 
 def _notes(tx: sa.Connection, keyring: Keyring, project: UUID, rows: Sequence[sa.Row]) -> dict[UUID, str]:
-    """What people wrote themselves when they revealed something; "" where its record was erased."""
+    """What people wrote themselves when they revealed or exported something; "" where its record was erased."""
     wanted: dict[UUID, UUID] = {}
+    named: dict[UUID, str] = {}
     for row in rows:
         if row.sealed is not None and (record := row.detail.get("submission")):
-            wanted[row.id] = UUID(record)
+            wanted[row.id], named[row.id] = UUID(record), "reveal-note"
+        elif row.sealed is not None and row.verb == "export.asked":
+            wanted[row.id], named[row.id] = row.subject_id, "purpose"
     if not wanted:
         return {}
     keys: dict[UUID, Any] = keyring.records(tx, project, list(set(wanted.values())))
     return {
-        row.id: keys[wanted[row.id]].decrypt("reveal-note", bytes(row.sealed)).decode()
+        row.id: keys[wanted[row.id]].decrypt(named[row.id], bytes(row.sealed)).decode()
         for row in rows
         if row.id in wanted and wanted[row.id] in keys
     }

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from cases import grants, stages
+from cases import grant_changes, grants, stages
 from cases.projects import programme_of
 from namjai.problems import Problem
 from odk.instance import read_instance
@@ -17,7 +17,7 @@ from store.actor import Actor
 from store.keys import new_id
 from store.opening import Store
 from store.tables import rule_failure
-from submissions import quarantine
+from submissions import entity_feed, quarantine, tombstones
 from submissions.delivery import Changes, Delivery, Outcome
 from submissions.problems import DeliveryRefused
 from submissions.receive import receive
@@ -47,6 +47,44 @@ def _taken(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) ->
             for name, rule in RULES.items():
                 _guarded(tx, store, actor, changes, name, rule, programme)
     return changes
+
+
+def delete(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, at: dt.datetime, source: str) -> bool:
+    """A source deleted a submission: a tombstone, and approvals of what it asked for are taken back.
+
+    False when it was so already. The rule runs without a savepoint: money must not go out for a deleted request.
+    """
+    row = tombstones.bury(tx, store, actor, submission_id, at, source)
+    programme = programme_of(tx, actor.project)
+    if row is not None and programme is not None:
+        grant_changes.request_gone(tx, store, actor, row, programme)
+    return row is not None
+
+
+def restore(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, source: str) -> bool:
+    """The source has a deleted submission again. What was approved stays suspended until somebody decides again."""
+    row = tombstones.raise_again(tx, store, actor, submission_id, source)
+    programme = programme_of(tx, actor.project)
+    if row is not None and programme is not None:
+        grant_changes.request_back(tx, store, actor, row, programme)
+    return row is not None
+
+
+def take_entity(tx: sa.Connection, store: Store, actor: Actor, name: str, given: entity_feed.RemoteEntity) -> bool:
+    """An entity as its home's feed has it, then the programme's rules. False when nothing changed."""
+    fed = entity_feed.take(tx, actor.project, name, given)
+    if fed is None:
+        return False
+    programme = programme_of(tx, actor.project)
+    if programme is not None and fed.submission_id and fed.xml_form_id and fed.instance_id:
+        cases = (fed.change.case_id,) if fed.change.case_id else ()
+        changes = Changes(
+            Outcome.NEW, actor.project, fed.submission_id, fed.xml_form_id, fed.instance_id, current=True,
+            entities=(fed.change,), cases=cases,
+        )
+        for rule_name, rule in RULES.items():
+            _guarded(tx, store, actor, changes, rule_name, rule, programme)
+    return True
 
 
 def is_kept(problem: Problem) -> bool:

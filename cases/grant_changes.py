@@ -85,6 +85,40 @@ def apply_changes(tx: sa.Connection, store: Store, actor: Actor, changes: Change
         _hand_over(at)
 
 
+def request_gone(tx: sa.Connection, store: Store, actor: Actor, gone: sa.Row, programme: Programme) -> None:
+    """A request was deleted at its source: nobody may approve or pay it, and an approval is taken back.
+
+    `gone`: id, xml_form_id and instance_id of the submission.
+    """
+    at = _standing(tx, store, actor, gone, programme)
+    if at is None:
+        return
+    for grant in _asked_by(at):
+        _changed(at, grant, content=_nothing(at, grant))
+
+
+def request_back(tx: sa.Connection, store: Store, actor: Actor, back: sa.Row, programme: Programme) -> None:
+    """A deleted request is there again: its grants can be decided upon anew."""
+    at = _standing(tx, store, actor, back, programme)
+    if at is None:
+        return
+    for grant in _asked_by(at):
+        request = request_of(tx, store, at.project, grant.submission_id)
+        data = grant_rows.entity_data(tx, at.project, grant)
+        amount, kind = (_text(data.get(name)) for name in (at.list.amount, at.list.kind))
+        if request:
+            _changed(at, grant, content=content_of(store, at.project, grant.entity, amount, kind, request))
+
+
+def _standing(
+    tx: sa.Connection, store: Store, actor: Actor, row: sa.Row, programme: Programme
+) -> _Context | None:
+    if programme.grants is None or row.xml_form_id != programme.grants.form:
+        return None
+    changes = Changes(Outcome.EDITED, actor.project, row.id, row.xml_form_id, row.instance_id)
+    return _Context(tx, store, actor.everywhere(), changes, programme, programme.grants)
+
+
 def _settle(at: _Context) -> None:
     """An edit is judged anew: what its earlier version could not be followed in no longer waits for anybody."""
     at.tx.execute(

@@ -1,11 +1,12 @@
 """Counts and health of a project: what `namjai status` prints. Numbers only."""
 from __future__ import annotations
 
+import datetime as dt
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from store.tables import cases, entity, quarantine, submission, submission_attachment
+from store.tables import cases, entity, quarantine, source, submission, submission_attachment
 
 _STATES = ("expected", "partial", "verified", "missing")
 
@@ -38,9 +39,26 @@ def status(tx: sa.Connection, project: UUID) -> dict:
         "entities": {name: count for name, count in lists},
         "cases": _count(tx, cases, project),
         "quarantine": _count(tx, quarantine, project, quarantine.c.state == "waiting"),
-        "sources": [],
+        "sources": sources(tx, project),
         "jobs": jobs(tx),
     }
+
+
+def sources(tx: sa.Connection, project: UUID) -> list[dict]:
+    """The sources that are read: name, kind, last_success, lag_seconds (both None before the first), error."""
+    now = dt.datetime.now(dt.UTC)
+    rows = tx.execute(
+        sa.select(source).where(source.c.project_id == project, source.c.removed_at.is_(None)).order_by(source.c.name)
+    )
+    return [
+        {
+            "name": row.name, "kind": row.kind,
+            "last_success": row.succeeded_at.isoformat() if row.succeeded_at else None,
+            "lag_seconds": int((now - row.succeeded_at).total_seconds()) if row.succeeded_at else None,
+            "error": row.problem,
+        }
+        for row in rows
+    ]
 
 
 def jobs(tx: sa.Connection) -> dict[str, int]:

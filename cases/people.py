@@ -174,12 +174,14 @@ def in_roles(tx: sa.Connection, project: UUID, roles: Iterable[str]) -> list[sa.
     )
 
 
-def names(tx: sa.Connection, ids: Iterable[UUID | None]) -> dict[UUID, str]:
-    """Names by user id, of those that are given."""
+def names(tx: sa.Connection, ids: Iterable[UUID | str | None]) -> dict[UUID | str | None, str]:
+    """Names by user id, of those that are given. A text is the name of somebody at a source, and stands for itself."""
     wanted = {one for one in ids if one}
+    said: dict[UUID | str | None, str] = {one: one for one in wanted if isinstance(one, str)}
+    wanted -= set(said)
     if not wanted:
-        return {}
-    return {row.id: row.name for row in tx.execute(sa.select(users.c.id, users.c.name).where(users.c.id.in_(wanted)))}
+        return said
+    return said | {row.id: row.name for row in tx.execute(sa.select(users.c.id, users.c.name).where(users.c.id.in_(wanted)))}
 
 
 def prefer(tx: sa.Connection, user_id: UUID, **values: str | bool) -> None:

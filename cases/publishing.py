@@ -47,11 +47,13 @@ class Published:
 
 def publish(
     tx: sa.Connection, store: Store, actor: Actor, compiled: Compiled, *, programme: Programme | None = None,
-    media: Mapping[str, bytes] | None = None, origin: str = TABLETS,
+    media: Mapping[str, bytes] | None = None, origin: str = TABLETS, lists_at: str = TABLETS,
 ) -> Published:
     """Publish a compiled form into the actor's project. The identical version again does nothing.
 
-    `media` are the files beside the form by name. Raises VersionTaken, MediaMissing.
+    `media` are the files beside the form by name. A version that a source published (`origin`) may lack some of them,
+    and leaves what tablets are served alone; lists that it makes have their home at `lists_at`.
+    Raises VersionTaken, MediaMissing.
     """
     schema, project = compiled.schema, actor.project
     rule = programme.forms.get(schema.form_id) if programme else None
@@ -75,10 +77,10 @@ def publish(
         tx.execute(
             form.update().where(form.c.project_id == project, form.c.xml_form_id == schema.form_id).values(title=title)
         )
-        _make_lists(tx, project, schema, programme)
+        _make_lists(tx, project, schema, programme, lists_at)
         return Published(schema.form_id, schema.version, False)
     now = dt.datetime.now(dt.UTC)
-    _make_lists(tx, project, schema, programme)
+    _make_lists(tx, project, schema, programme, lists_at)
     _make_form(tx, project, schema, title, origin, now)
     ordinal = tx.execute(
         sa.select(sa.func.count()).select_from(form_version).where(*_versions_of(project, schema.form_id))
@@ -107,11 +109,11 @@ def _make_form(
     tx.execute(
         insert(form)
         .values(project_id=project, xml_form_id=schema.form_id, state="open", created_at=now, **row)
-        .on_conflict_do_update(index_elements=["project_id", "xml_form_id"], set_=row)
+        .on_conflict_do_update(index_elements=["project_id", "xml_form_id"], set_=row, where=form.c.origin == origin)
     )
 
 
-def _make_lists(tx: sa.Connection, project: UUID, schema: FormSchema, programme: Programme | None) -> None:
+def _make_lists(tx: sa.Connection, project: UUID, schema: FormSchema, programme: Programme | None, home: str) -> None:
     """Every list that the form writes or picks from exists from now on, with the properties it saves."""
     saved: dict[str, dict[str, None]] = {one.list: dict.fromkeys(p for _, p in one.saves) for one in schema.entities}
     media = set(schema.media)
@@ -124,10 +126,12 @@ def _make_lists(tx: sa.Connection, project: UUID, schema: FormSchema, programme:
         ):
             saved.setdefault(one.from_file, {})
     for name, properties in saved.items():
-        make_list(tx, project, name, list(properties), programme)
+        make_list(tx, project, name, list(properties), programme, home=home)
 
 
-def make_list(tx: sa.Connection, project: UUID, name: str, properties: list[str], programme: Programme | None) -> None:
+def make_list(
+    tx: sa.Connection, project: UUID, name: str, properties: list[str], programme: Programme | None, *, home: str = TABLETS
+) -> None:
     """Make an entity list, or add properties to it; what the programme says of it is written into its row."""
     rule = programme.lists.get(name) if programme else None
     values: dict[str, Any] = {
@@ -153,7 +157,7 @@ def make_list(tx: sa.Connection, project: UUID, name: str, properties: list[str]
     merged = list(dict.fromkeys([*(known or []), *properties]))
     tx.execute(
         insert(entity_list)
-        .values(project_id=project, name=name, home=TABLETS, removals=0, properties=merged, **values)
+        .values(project_id=project, name=name, home=home, removals=0, properties=merged, **values)
         .on_conflict_do_update(
             index_elements=["project_id", "name"], set_={"properties": merged, **(values if rule else {})}
         )
@@ -171,7 +175,7 @@ def _keep_files(tx: sa.Connection, project: UUID, compiled: Compiled, origin: st
             values |= {"content": content, "md5": hashlib.md5(content, usedforsecurity=False).hexdigest()}
         elif ending == "csv" and stem in lists:
             values["list"] = stem
-        else:
+        elif origin == TABLETS:
             raise MediaMissing(form=schema.form_id, file=name)
         tx.execute(
             form_attachment.insert().values(

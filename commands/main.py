@@ -22,7 +22,10 @@ COMMANDS = {
     "programs": ("commands.forms", "Install programmes."),
     "users": ("commands.people", "People who sign in."),
     "app-users": ("commands.people", "Tablets."),
+    "export": ("commands.export", "A form's answers as a file."),
     "letters": ("commands.letters", "Issued letters as PDF."),
+    "sources": ("commands.sources", "Servers that Namjai reads from."),
+    "sync": ("commands.sync", "Read the sources now."),
     "quarantine": ("commands.held", "What could not be taken."),
     "audit": ("commands.audit", "The record of who did what."),
 }

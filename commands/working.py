@@ -18,7 +18,9 @@ _SWEEP_EVERY = 60
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when the process that started this one is gone.")
 def worker(with_parent: bool) -> None:
     """Do background jobs until Ctrl-C."""
-    import exports.printing  # noqa: F401  registers its handler
+    import exports.making
+    import exports.printing
+    import sync.schedule  # noqa: F401  these register their handlers
     from commands.opening import opened
 
     with opened(pool_size=4) as store:
@@ -26,7 +28,7 @@ def worker(with_parent: bool) -> None:
 
 
 async def _work(store: Store, parent: int | None) -> None:
-    from store.jobs import sweep_stalled, worker_app
+    from store.jobs import QUEUES, sweep_stalled, worker_app
 
     app = worker_app(store)
     stopping = asyncio.Event()
@@ -34,10 +36,13 @@ async def _work(store: Store, parent: int | None) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     async with app.open_async():
-        jobs = asyncio.create_task(
-            app.run_worker_async(
-                install_signal_handlers=False, listen_notify=False, fetch_job_polling_interval=0.5,
-                delete_jobs="successful", concurrency=1, shutdown_graceful_timeout=10,
+        jobs = asyncio.gather(
+            *(
+                app.run_worker_async(
+                    queues=[queue], name=queue, install_signal_handlers=False, listen_notify=False,
+                    fetch_job_polling_interval=0.5, delete_jobs="successful", concurrency=1, shutdown_graceful_timeout=10,
+                )
+                for queue in QUEUES
             )
         )
         seconds = 0

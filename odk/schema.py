@@ -131,8 +131,12 @@ class FormSchema:
         return _worked_out(self, by_type=True)
 
     def to_json(self) -> dict[str, Any]:
-        """A plain dict for JSONB; defaults are left out."""
-        return _plain(self)
+        """A plain dict for JSONB; defaults are left out. Choices are pairs: JSONB keeps no order of keys."""
+        plain = _plain(self)
+        if "choices" in plain:
+            plain["choices"] = {name: [[value, labels] for value, labels in one.items()]
+                                for name, one in plain["choices"].items()}
+        return plain
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FormSchema:
@@ -142,6 +146,8 @@ class FormSchema:
         given["entities"] = tuple(
             EntityDeclaration(**{**one, "saves": tuple((p, q) for p, q in one.get("saves", ()))})
             for one in given.get("entities", ()))
+        # What was stored before the pairs is a dict.
+        given["choices"] = {name: dict(one) for name, one in given.get("choices", {}).items()}
         return cls(**_tuples(given, "languages", "media"))
 
 

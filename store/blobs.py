@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import obstore
@@ -44,7 +44,7 @@ class Blobs:
 
         In a folder it is on the disk when this returns: a tablet deletes its copy once it is told 201.
         """
-        address = hashlib.sha256(ciphertext).hexdigest()
+        address = address_of(ciphertext)
         written: list[str] | None = getattr(self._mine, "written", None)
         if written is not None:
             written.append(address)
@@ -88,6 +88,16 @@ class Blobs:
             return bytes(obstore.get(self._store, _path(address)).bytes())
         except (FileNotFoundError, BaseError, OSError) as error:
             raise BlobMissing() from error
+
+    def remove(self, address: str) -> None:
+        """Take a ciphertext away. One that is not there is fine."""
+        with suppress(FileNotFoundError, BaseError, OSError):
+            obstore.delete(self._store, _path(address))
+
+
+def address_of(ciphertext: bytes) -> str:
+    """Where a ciphertext lies, or would."""
+    return hashlib.sha256(ciphertext).hexdigest()
 
 
 def _settle(path: Path, above: Path) -> None:

@@ -17,19 +17,40 @@ from procrastinate import SyncPsycopgConnector
 from store.opening import Store
 
 PRINT_LETTER = "letters.print"
+READ_SOURCE = "sources.read"
+READ_DUE_SOURCES = "sources.due"
+MAKE_EXPORT = "exports.make"
+EXPIRE_EXPORTS = "exports.expire"
 
 Handler = Callable[..., None]
+QUEUES = ("default", "sources")
 _handlers: dict[str, Handler] = {}
+_queues: dict[str, str] = {}
+_repeated: dict[str, str] = {}
 # Never opened: it only writes into the transactions of its callers.
 _deferring = procrastinate.App(connector=SyncPsycopgConnector())
 
 
-def handles(name: str) -> Callable[[Handler], Handler]:
-    """Register a function as the handler of a job: it takes the store and the job's plain arguments."""
+def handles(name: str, *, queue: str = "default") -> Callable[[Handler], Handler]:
+    """Register a function as the handler of a job: it takes the store and the job's plain arguments.
+
+    Each of the `QUEUES` is worked off by itself, so that a long one does not hold up the others.
+    """
 
     def keep(handler: Handler) -> Handler:
         _handlers[name] = handler
+        _queues[name] = queue
         return handler
+
+    return keep
+
+
+def repeats(name: str, cron: str) -> Callable[[Handler], Handler]:
+    """Register a handler that the worker calls by itself at the times of `cron`; it is given the `timestamp`."""
+
+    def keep(handler: Handler) -> Handler:
+        _repeated[name] = cron
+        return handles(name)(handler)
 
     return keep
 
@@ -39,8 +60,24 @@ def defer(tx: sa.Connection, name: str, **arguments: Any) -> None:
 
     Never called in the tablets' door: the queue's NOTIFY would serialise all commits (storage.md 21).
     """
-    task = _deferring.configure_task(name, allow_unknown=True, connection=tx.connection.driver_connection)
+    task = _deferring.configure_task(
+        name, allow_unknown=True, queue=_queues.get(name, "default"), connection=tx.connection.driver_connection
+    )
     task.defer(**arguments)
+
+
+def defer_once(tx: sa.Connection, name: str, lock: str, **arguments: Any) -> bool:
+    """Ask for a job unless one under the same lock waits already. False when it does."""
+    task = _deferring.configure_task(
+        name, allow_unknown=True, queue=_queues.get(name, "default"), queueing_lock=lock,
+        connection=tx.connection.driver_connection,
+    )
+    try:
+        with tx.begin_nested():
+            task.defer(**arguments)
+    except procrastinate.exceptions.AlreadyEnqueued:
+        return False
+    return True
 
 
 def worker_app(store: Store) -> procrastinate.App:
@@ -52,9 +89,10 @@ def worker_app(store: Store) -> procrastinate.App:
         )
     )
     for name, handler in _handlers.items():
-        app.task(name=name, retry=procrastinate.RetryStrategy(max_attempts=5, exponential_wait=3))(
-            _bound(store, handler)
-        )
+        retry = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=3)
+        task = app.task(name=name, queue=_queues[name], retry=retry)(_bound(store, handler))
+        if name in _repeated:
+            app.periodic(cron=_repeated[name])(task)
     return app
 
 

@@ -60,14 +60,16 @@ class RecordKey:
     record: UUID
     key: bytes = field(repr=False)
     _aead: AESGCM = field(init=False, repr=False, compare=False)
+    _said: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_aead", AESGCM(self.key))
+        object.__setattr__(self, "_said", f"{self.record}:")
 
     def encrypt(self, name: str, plain: bytes) -> bytes:
         """The ciphertext of a field of this record."""
         nonce = os.urandom(_NONCE)
-        return _FORMAT + nonce + self._aead.encrypt(nonce, plain, f"{self.record}:{name}".encode())
+        return _FORMAT + nonce + self._aead.encrypt(nonce, plain, f"{self._said}{name}".encode())
 
     def decrypt(self, name: str, ciphertext: bytes) -> bytes:
         """The field's bytes. Raises KeyMissing when key, record or field are not those it was made with."""
@@ -75,7 +77,7 @@ class RecordKey:
             raise KeyMissing()
         try:
             nonce = ciphertext[1 : 1 + _NONCE]
-            return self._aead.decrypt(nonce, bytes(ciphertext[1 + _NONCE :]), f"{self.record}:{name}".encode())
+            return self._aead.decrypt(nonce, ciphertext[1 + _NONCE :], f"{self._said}{name}".encode())
         except InvalidTag as error:
             raise KeyMissing() from error
 

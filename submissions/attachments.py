@@ -1,6 +1,7 @@
 """The files of a submission: expected, partial, verified or missing. A file's name never touches the disk."""
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from store.opening import Store
 from store.tables import submission_attachment
 from submissions.delivery import File
 from submissions.problems import FileNameUnusable
@@ -43,6 +45,35 @@ def keep(arrival: Arrival, *, expected: bool) -> int:
             .on_conflict_do_nothing()
         )
     return sum(_keep_one(arrival, file) for file in files)
+
+
+def put(
+    tx: sa.Connection, store: Store, project: UUID, submission_id: UUID, file: File, at: dt.datetime
+) -> bool:
+    """A file as its source has it now: what came late, or takes the place of what was there. False when it is equal.
+
+    Raises FileNameUnusable.
+    """
+    check_names((file,))
+    tx.execute(
+        insert(submission_attachment)
+        .values(_row(project, submission_id, file.name, state="expected", expected=False))
+        .on_conflict_do_nothing()
+    )
+    row = _locked(tx, project, submission_id, file.name)
+    digest = store.keyring.hash("digest", "file", str(project), file.content)
+    if row.blob and bytes(row.digest) == digest:
+        return False
+    key = store.keyring.record(tx, project, submission_id)
+    tx.execute(
+        submission_attachment.update()
+        .where(*_is(project, submission_id, file.name))
+        .values(
+            state="verified", blob=store.blobs.put(key.encrypt(f"file:{file.name}", file.content)), digest=digest,
+            size=len(file.content), content_type=file.content_type[:100], received_at=at,
+        )
+    )
+    return True
 
 
 def _keep_one(arrival: Arrival, file: File) -> bool:
@@ -85,15 +116,15 @@ def _keep_one(arrival: Arrival, file: File) -> bool:
 
 
 def _locked(tx: sa.Connection, project: UUID, owner: UUID, name: str) -> sa.Row:
-    return tx.execute(
-        sa.select(submission_attachment)
-        .where(
-            submission_attachment.c.project_id == project,
-            submission_attachment.c.submission_id == owner,
-            submission_attachment.c.name == name,
-        )
-        .with_for_update()
-    ).one()
+    return tx.execute(sa.select(submission_attachment).where(*_is(project, owner, name)).with_for_update()).one()
+
+
+def _is(project: UUID, owner: UUID, name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        submission_attachment.c.project_id == project,
+        submission_attachment.c.submission_id == owner,
+        submission_attachment.c.name == name,
+    )
 
 
 def _row(project: UUID, owner: UUID, name: str, **more: Any) -> dict[str, Any]:

@@ -104,10 +104,11 @@ def change_by_server(
     """A property that the server owns gets a new value; the tablets see it at their next refresh. Gives the version.
 
     Nothing is written when nothing would change: every version is a possible conflict for a tablet that is offline.
+    Nor into a list whose home is elsewhere: its feed is the only writer.
     """
     row = known_lists(tx, project)[list_name]
     stored = _locked(tx, project, list_name, uuid)
-    if all(stored.data.get(name) == value for name, value in data.items()):
+    if row.home != TABLETS or all(stored.data.get(name) == value for name, value in data.items()):
         return stored.version
     versions = _versions(tx, project, list_name, uuid)
     version = Version(stored.version + 1, "update", None, data, base=stored.version)

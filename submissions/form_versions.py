@@ -14,6 +14,7 @@ from store.actor import driver
 from store.tables import form_version
 from submissions.problems import FormClosed, FormUnknown, FormVersionUnknown
 
+TABLETS = "tablets"
 _MOST = 400
 _remembered: dict[tuple, FormSchema] = {}
 _lock = Lock()
@@ -49,7 +50,8 @@ def find(tx: sa.Connection, project: UUID, form: str, version: str, origin: str)
     if row is None:
         raise FormUnknown(form=plain(form))
     state, found_origin, md5, undeclared, event_path = row
-    if state == "closed":
+    # What is closed here is closed to tablets; a source is closed at the source, or not at all.
+    if state == "closed" and (origin == TABLETS or found_origin != origin):
         raise FormClosed(form=plain(form))
     if found_origin is None:
         raise FormVersionUnknown(form=plain(form), version=plain(version) or "—")

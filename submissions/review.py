@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from namjai.problems import ChangedMeanwhile, NotFound, Problem
 from store.actor import Actor
@@ -93,6 +94,46 @@ def set_review_state(
     return row.review_state
 
 
+def review_by_source(
+    tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, state: ReviewState, at: dt.datetime
+) -> bool:
+    """The state that a source now says. False when it was so already; what people decided here stays in the history."""
+    row = tx.execute(
+        sa.select(submission.c.review_state, submission.c.instance_id)
+        .where(submission.c.project_id == actor.project, submission.c.id == submission_id)
+        .with_for_update()
+    ).one()
+    if row.review_state == state:
+        return False
+    tx.execute(
+        submission.update()
+        .where(submission.c.project_id == actor.project, submission.c.id == submission_id)
+        .values(review_state=state, reviewed_at=at, reviewed_by=None, row_version=submission.c.row_version + 1)
+    )
+    data = {"from": row.review_state, "to": str(state), "instance": row.instance_id}
+    for case_id in _cases(tx, actor.project, submission_id) or [None]:
+        tx.execute(
+            action.insert().values(
+                project_id=actor.project, id=new_id(), case_id=case_id, kind="submission.reviewed", subject=submission_id,
+                at=at, data=data,
+            )
+        )
+    record(tx, store.keyring, actor, Event("submission.reviewed", "submission", submission_id, {"to": str(state)}))
+    return True
+
+
+def remark(
+    tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, comment_id: UUID, at: dt.datetime, author: str, text: str
+) -> bool:
+    """A comment from a source, under an id that is always the same for it. False when it is here already."""
+    key = store.keyring.record(tx, actor.project, submission_id)
+    body = key.encrypt(f"comment:{comment_id}", text.strip()[:LONGEST_COMMENT].encode())
+    statement = insert(comment).values(
+        project_id=actor.project, id=comment_id, subject=submission_id, at=at, author=author[:100], body=body
+    )
+    return tx.execute(statement.on_conflict_do_nothing()).rowcount == 1
+
+
 def say(tx: sa.Connection, store: Store, actor: Actor, subject: UUID, text: str) -> UUID:
     """Add a comment to a thread, encrypted under its subject's key. Raises CommentTooLong, ReasonMissing when empty."""
     text = text.strip()
@@ -115,15 +156,15 @@ def say(tx: sa.Connection, store: Store, actor: Actor, subject: UUID, text: str)
     return comment_id
 
 
-def thread(tx: sa.Connection, store: Store, project: UUID, subject: UUID) -> list[tuple[UUID, dt.datetime, str]]:
-    """The comments of a thread, oldest first: (user id, time, text)."""
+def thread(tx: sa.Connection, store: Store, project: UUID, subject: UUID) -> list[tuple[UUID | str, dt.datetime, str]]:
+    """The comments of a thread, oldest first: (user id, or the name that a source gave, time, text)."""
     rows = tx.execute(
         sa.select(comment).where(comment.c.project_id == project, comment.c.subject == subject).order_by(comment.c.at)
     ).all()
     if not rows:
         return []
     key = store.keyring.record(tx, project, subject)
-    return [(row.user_id, row.at, key.decrypt(f"comment:{row.id}", bytes(row.body)).decode()) for row in rows]
+    return [(row.user_id or row.author or "", row.at, key.decrypt(f"comment:{row.id}", bytes(row.body)).decode()) for row in rows]
 
 
 def _cases(tx: sa.Connection, project: UUID, submission_id: UUID) -> list[UUID]:

@@ -146,6 +146,7 @@ def _house(server: Server) -> list[Spot]:
         Spot("forms-errors", "ploy", "/forms", _upload_wrong),
         Spot("forms-change", "oat", "/forms", _upload_changed),
         Spot("form", "ploy", "/forms/visit"),
+        Spot("exports", "ploy", "/forms/visit/exports"),
         Spot("tablets", "ploy", "/tablets"),
         Spot("tablets-revoked", "ploy", "/tablets?revoked=1"),
         Spot("tablet-new", "ploy", "/tablets/new"),

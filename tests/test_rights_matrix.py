@@ -12,8 +12,9 @@ from flask import Flask
 from readers import PICTURE, Field, Reader, picture, problem_in, signed_in
 
 import exports.printing  # noqa: F401 registers the job
-from cases import tablets
+from cases import export_requests, tablets
 from cases.access import TABLE, Role, scope_of
+from cases.export_wish import Wish
 from store.actor import Actor
 from store.opening import Store
 from submissions.delivery import File
@@ -49,6 +50,8 @@ class World:
         self.others = self._case(store, home, person, other, "BCD-FGH-JKC", "south")
         with store.database.begin(home) as tx:
             self.tablet, _ = tablets.create(tx, store, home, "Tablet X", None)
+        with store.database.begin(self.me) as tx:
+            self.export = export_requests.ask(tx, store, self.me, "director", Wish("intake", profile="anonymous"), "For a test of ours")
 
     def _case(self, store: Store, home: Actor, person: Any, worker: Actor, code: str, team: str) -> dict[str, Any]:
         desk = Field(store, home, code=code, team=team, files=(File(PICTURE, picture(), "image/jpeg"),))
@@ -71,7 +74,7 @@ class World:
         blueprint = endpoint.partition(".")[0]
         ids = {
             "grants": thing["grant"], "tablets": self.tablet if there else uuid.uuid4(),
-            "users": self.bystander.id if there else uuid.uuid4(),
+            "users": self.bystander.id if there else uuid.uuid4(), "exports": self.export if there else uuid.uuid4(),
         }
         path = rule.replace("<uuid:id>", str(ids.get(blueprint, thing["submission"]))).replace("<code>", thing["code"])
         path = path.replace("<number>", thing["number"]).replace("<name>", PICTURE).replace("<state>", "rejected")

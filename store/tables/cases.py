@@ -66,7 +66,9 @@ comment = project_table(
     required("id", Uuid),
     required("subject", Uuid),
     required("at", Moment),
-    required("user_id", Uuid),
+    # Who said it here, or whoever a source names for it.
+    optional("user_id", Uuid),
+    optional("author"),
     required("body", sa.LargeBinary),
     sa.PrimaryKeyConstraint("project_id", "id"),
     sa.ForeignKeyConstraint(["project_id"], ["project.id"]),

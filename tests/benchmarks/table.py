@@ -84,8 +84,19 @@ def starting() -> list[Line]:
     ]
 
 
+def exports() -> list[Line]:
+    found = measured("bench_exports", "bench_exports.main(wide=False)")
+    small, large = found["14000 zip"], found["131072 zip"]
+    return [
+        Line("14,000 registrations as Central's ZIP of CSVs (Central: 3.0 s)", small["seconds"], "s", most=1.0),
+        Line("131,072 of them", large["seconds"], "s", most=15),
+        Line("… in memory", large["memory"], "MB", most=300),
+    ]
+
+
 PARTS: dict[str, Callable[[], list[Line]]] = {
     "door": door, "reading": reading, "pages": pages, "letters": letters, "starting": starting,
+    "exports": exports,
 }
 
 

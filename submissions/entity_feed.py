@@ -1,0 +1,182 @@
+"""Entities of a list whose home is another server: its feed is the only writer (design.md, The idea, 4).
+
+Knows lists, entities and cases as rows; knows no server.
+"""
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from store.tables import cases, entity, entity_list, entity_version, submission_version
+from submissions import case_rows, list_rows
+from submissions.delivery import EntityChange
+from submissions.fold import State
+
+
+@dataclass(frozen=True, slots=True)
+class EntityState:
+    """One version of an entity as the feed has it: all that held then, and what this version changed."""
+
+    version: int
+    label: str
+    data: Mapping[str, str] = field(repr=False)
+    changed: Mapping[str, str] = field(repr=False)
+    at: dt.datetime
+    base_version: int | None = None
+    trunk_version: int | None = None
+    branch_id: str | None = None
+    conflict: str | None = None
+    # The submission that made it, by its first instance id; None for one made at the server itself.
+    instance_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEntity:
+    """An entity with its versions, the oldest first; the last is current. `conflict` is None, "soft" or "hard"."""
+
+    uuid: UUID
+    versions: tuple[EntityState, ...]
+    conflict: str | None = None
+
+    @property
+    def current(self) -> EntityState:
+        return self.versions[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What the feed changed here, and the submission behind the newest version, where it is known."""
+
+    change: EntityChange
+    submission_id: UUID | None
+    xml_form_id: str | None
+    instance_id: str | None
+
+
+def take(tx: sa.Connection, project: UUID, name: str, given: RemoteEntity) -> Fed | None:
+    """Bring an entity to what its home says. None when it was so already."""
+    row = tx.execute(
+        sa.select(entity_list).where(entity_list.c.project_id == project, entity_list.c.name == name)
+    ).one()
+    now = given.current
+    _make(tx, project, name, given)
+    where = (entity.c.project_id == project, entity.c.list == name, entity.c.uuid == given.uuid)
+    stored = tx.execute(sa.select(entity).where(*where).with_for_update()).one()
+    settled = (stored.version, stored.conflict, stored.deleted_at, stored.placeholder)
+    if settled == (now.version, given.conflict, None, False):
+        return None
+    origins = _keep_versions(tx, project, name, given)
+    origin = origins.get(now.instance_id or "")
+    state = State(now.label, dict(now.data), True)
+    case_id = _case_of(tx, project, row, given.uuid, state, now.at)
+    tx.execute(
+        entity.update().where(*where).values(
+            label=now.label, data=state.data, version=now.version, placeholder=False, conflict=given.conflict,
+            deleted_at=None, case_id=case_id, updated_at=now.at,
+        )
+    )
+    list_rows.write(tx, project, name, given.uuid)
+    before = None if stored.placeholder or stored.deleted_at else dict(stored.data)
+    act = "create" if before is None else "update"
+    change = EntityChange(
+        name, given.uuid, now.version, act, now.label, state.data, before, given.conflict is not None, case_id
+    )
+    return Fed(change, *(origin or (None, None, None)))
+
+
+def remove(tx: sa.Connection, project: UUID, name: str, uuid: UUID, at: dt.datetime) -> bool:
+    """An entity that its home deleted leaves the lists; its versions and its case stay. False when it had left."""
+    where = (entity.c.project_id == project, entity.c.list == name, entity.c.uuid == uuid)
+    done = tx.execute(
+        entity.update().where(*where, entity.c.deleted_at.is_(None)).values(deleted_at=at, updated_at=at)
+    )
+    if done.rowcount == 0:
+        return False
+    list_rows.write(tx, project, name, uuid)
+    # A tablet must not meet a hash that this list had before (reliability: tablets).
+    tx.execute(
+        entity_list.update()
+        .where(entity_list.c.project_id == project, entity_list.c.name == name)
+        .values(removals=entity_list.c.removals + 1)
+    )
+    return True
+
+
+def known(tx: sa.Connection, project: UUID, name: str, uuids: list[UUID] | None = None) -> dict[UUID, tuple]:
+    """(version, conflict) of the entities that are here and not deleted: of those asked for, or of all."""
+    query = sa.select(entity.c.uuid, entity.c.version, entity.c.conflict).where(
+        entity.c.project_id == project, entity.c.list == name, entity.c.deleted_at.is_(None),
+        entity.c.placeholder.is_(False),
+    )
+    if uuids is not None:
+        query = query.where(entity.c.uuid.in_(uuids))
+    return {row.uuid: (row.version, row.conflict) for row in tx.execute(query)}
+
+
+def count(tx: sa.Connection, project: UUID, name: str) -> int:
+    """How many entities of a list are here and not deleted."""
+    query = sa.select(sa.func.count()).select_from(entity).where(
+        entity.c.project_id == project, entity.c.list == name, entity.c.deleted_at.is_(None),
+        entity.c.placeholder.is_(False),
+    )
+    return tx.scalar(query) or 0
+
+
+def _make(tx: sa.Connection, project: UUID, name: str, given: RemoteEntity) -> None:
+    first = given.versions[0]
+    tx.execute(
+        insert(entity)
+        .values(
+            project_id=project, list=name, uuid=given.uuid, label="", data={}, version=0, placeholder=True,
+            created_at=first.at, updated_at=first.at,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
+def _keep_versions(
+    tx: sa.Connection, project: UUID, name: str, given: RemoteEntity
+) -> dict[str, tuple[UUID, str, str]]:
+    """Store the versions that are not here. Gives (submission, form, instance) by the instance id that made them."""
+    origins: dict[str, tuple[UUID, str, str]] = {}
+    for one in given.versions:
+        if one.instance_id and one.instance_id not in origins:
+            found = tx.execute(
+                sa.select(submission_version.c.submission_id, submission_version.c.xml_form_id)
+                .where(submission_version.c.project_id == project, submission_version.c.instance_id == one.instance_id)
+                .limit(1)
+            ).one_or_none()
+            if found:
+                origins[one.instance_id] = (found.submission_id, found.xml_form_id, one.instance_id)
+        origin = origins.get(one.instance_id or "")
+        tx.execute(
+            insert(entity_version)
+            .values(
+                project_id=project, list=name, uuid=given.uuid, version=one.version,
+                act="create" if one is given.versions[0] else "update", label=one.label, data=dict(one.changed),
+                base_version=one.base_version, trunk_version=one.trunk_version, branch_id=one.branch_id,
+                stale=one.conflict is not None, submission_id=origin[0] if origin else None,
+                instance_id=one.instance_id, position="" if origin else None, created_at=one.at,
+            )
+            .on_conflict_do_nothing()
+        )
+    return origins
+
+
+def _case_of(
+    tx: sa.Connection, project: UUID, row: sa.Row, uuid: UUID, state: State, at: dt.datetime
+) -> UUID | None:
+    if row.is_case_list:
+        return case_rows.from_entity(tx, project, row, uuid, state, worker=None, team=None, now=at)
+    try:
+        parent = UUID(str(state.data.get(row.parent) or "")) if row.parent else None
+    except ValueError:
+        parent = None
+    if parent is None:
+        return None
+    return tx.scalar(sa.select(cases.c.id).where(cases.c.project_id == project, cases.c.entity == parent).limit(1))

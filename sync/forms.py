@@ -1,0 +1,151 @@
+"""Forms and entity lists of a source: all versions become known here before their submissions come."""
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from cases.projects import programme_of
+from cases.publishing import TABLETS, make_list, publish
+from namjai.problems import Problem
+from odk.xform import read_xform
+from odk.xlsform import Compiled
+from store.tables import entity, entity_list, form, form_version, source_form, source_list
+from sync.rows import of_form, take_again
+from sync.source import FormContent, RemoteForm, RemoteList, SourceProblem
+from sync.work import Work
+
+
+class FormElsewhere(Problem):
+    code, http_status = "source-form-differs", 502
+    en = "{name} has a form {form} whose XForm cannot be used here ({reason}). Its submissions wait; the other forms are read."
+    th = "{name} มีแบบฟอร์ม {form} ที่ใช้ XForm ไม่ได้ ({reason}) ข้อมูลของแบบฟอร์มนี้รออยู่ แบบฟอร์มอื่นอ่านตามปกติ"
+
+
+class ListKeptHere(Problem):
+    code, http_status = "source-list-kept-here", 409
+    en = "The entity list {list} is kept here and at {name}; only one of them may write it. {name}'s is left out; rename one of them."
+    th = "รายชื่อ {list} มีทั้งที่นี่และที่ {name} ซึ่งเขียนได้เพียงที่เดียว ระบบข้ามของ {name} เปลี่ยนชื่อรายการใดรายการหนึ่ง"
+
+
+def bring_lists(work: Work) -> tuple[RemoteList, ...]:
+    """The lists whose home this source is, made or widened here. Gives those that its feed may write."""
+    found = work.source.lists()
+    taken = tuple(one for one in found if work.steadily(_list, work, one))
+    for one in found:
+        if one not in taken:
+            work.problems.append(ListKeptHere(list=one.name, name=work.name))
+    return taken
+
+
+def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[tuple[RemoteForm, Mapping[str, Any]]]:
+    """All forms with all their versions. Gives them with the cursors of their submissions; a form that cannot be had
+    is noted as a problem, and the others go on."""
+    ready: list[tuple[RemoteForm, Mapping[str, Any]]] = []
+    for one in work.source.forms():
+        known = work.steadily(_known, work, one)
+        if not (one.mark and one.mark == known.mark):
+            try:
+                _versions(work, one, bool(lists))
+            except SourceProblem:
+                raise
+            except Problem as problem:
+                work.problems.append(FormElsewhere(name=work.name, form=one.xml_form_id, reason=problem.code))
+        ready.append((one, known.cursor))
+    return ready
+
+
+def _versions(work: Work, one: RemoteForm, keeps_lists: bool) -> None:
+    """Publish what is not here yet, the oldest first. One that cannot be read does not hold up the later ones."""
+    first: Problem | None = None
+    for version in one.versions or work.source.versions_of(one):
+        if work.steadily(_is_here, work, one, version):
+            continue
+        content = work.source.form_content(one, version)
+        try:
+            compiled = Compiled(f"{one.xml_form_id}.xml", content.xform, read_xform(content.xform))
+            work.steadily(_publish, work, compiled, content, keeps_lists)
+            work.counts["forms"] += 1
+        except Problem as problem:
+            first = first or problem
+    work.steadily(_settle, work, one, first)
+    if first:
+        raise first
+
+
+def _publish(tx: sa.Connection, work: Work, compiled: Compiled, content: FormContent, keeps_lists: bool) -> None:
+    publish(
+        tx, work.store, work.actor, compiled, programme=programme_of(tx, work.project), media=content.media,
+        origin=work.name, lists_at=work.name if keeps_lists else TABLETS,
+    )
+
+
+def _settle(tx: sa.Connection, work: Work, one: RemoteForm, problem: Problem | None) -> None:
+    """The form is as its source has it; what could not be read is looked at again in every run."""
+    take_again(tx, work, one, new_version=True)
+    tx.execute(
+        source_form.update().where(*of_form(work, one)).values(
+            mark=None if problem else one.mark, problem=problem.code if problem else None
+        )
+    )
+    # A form that tablets are served from here keeps the state that it has here.
+    tx.execute(
+        form.update()
+        .where(form.c.project_id == work.project, form.c.xml_form_id == one.xml_form_id, form.c.origin == work.name)
+        .values(state="closing" if one.closed else "open", updated_at=dt.datetime.now(dt.UTC))
+    )
+
+
+def _known(tx: sa.Connection, work: Work, one: RemoteForm) -> sa.Row:
+    said = {"xml_form_id": one.xml_form_id, "title": one.title, "closed": one.closed}
+    statement = insert(source_form).values(
+        project_id=work.project, source_id=work.id, remote=one.remote, cursor={}, live=0, **said
+    )
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["project_id", "source_id", "remote"], set_=said,
+            where=sa.or_(*(source_form.c[name].is_distinct_from(statement.excluded[name]) for name in said)),
+        )
+    )
+    return tx.execute(sa.select(source_form).where(*of_form(work, one))).one()
+
+
+def _is_here(tx: sa.Connection, work: Work, one: RemoteForm, version: str) -> bool:
+    return tx.scalar(
+        sa.select(sa.literal(1)).where(
+            form_version.c.project_id == work.project, form_version.c.xml_form_id == one.xml_form_id,
+            form_version.c.origin == work.name, form_version.c.version == version,
+        )
+    ) is not None
+
+
+def _list(tx: sa.Connection, work: Work, one: RemoteList) -> bool:
+    """Whether this source is the list's home: of a new list, and of one that nobody has written yet, it becomes so."""
+    row = tx.execute(
+        sa.select(entity_list)
+        .where(entity_list.c.project_id == work.project, entity_list.c.name == one.name)
+        .with_for_update()
+    ).one_or_none()
+    if row is not None and row.home != work.name:
+        used = tx.scalar(
+            sa.select(sa.literal(1)).where(entity.c.project_id == work.project, entity.c.list == one.name).limit(1)
+        )
+        if used or row.home != TABLETS:
+            return False
+        tx.execute(
+            entity_list.update()
+            .where(entity_list.c.project_id == work.project, entity_list.c.name == one.name)
+            .values(home=work.name)
+        )
+    if row is None or set(one.properties) - set(row.properties):
+        programme = programme_of(tx, work.project)
+        make_list(tx, work.project, one.name, list(one.properties), programme, home=work.name)
+    tx.execute(
+        insert(source_list)
+        .values(project_id=work.project, source_id=work.id, name=one.name, cursor={}, live=0)
+        .on_conflict_do_nothing()
+    )
+    return True

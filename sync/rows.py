@@ -1,0 +1,291 @@
+"""Storing one page of a source: contents through the door, then what the listing says of deletion and review.
+
+A page's rows and its cursor commit together. A row that cannot be taken goes to quarantine after three tries, and the
+rest goes on; one whose content cannot be had now waits for the next run.
+"""
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
+from uuid import UUID, uuid5
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from cases import deliveries
+from namjai.problems import Problem
+from store.tables import quarantine, source_form, source_row, submission
+from submissions.delivery import Delivery, Outcome
+from submissions.problems import DeliveryRefused
+from submissions.quarantine import settle
+from submissions.review import ReviewState, remark, review_by_source
+from sync.source import Content, RemoteForm, Row, VersionContent
+from sync.work import Work
+
+_TRIES = 3
+# What says something of the database, not of the row.
+_NOT_THE_ROW = ("08", "53", "57", "58", "40", "25P")
+_FORM_LACKED = ("form-unknown", "form-version-unknown", "form-closed")
+_COUNTED = {Outcome.NEW: "new", Outcome.EDITED: "edited"}
+
+
+class RowBroken(DeliveryRefused):
+    code, http_status = "row-broken", 422
+    en = "This submission could not be taken: reading it failed three times. It is kept here whole; tell your administrator."
+    th = "รับข้อมูลรายการนี้ไม่ได้ การอ่านล้มเหลวสามครั้ง ข้อมูลถูกเก็บไว้ทั้งหมด แจ้งผู้ดูแลระบบ"
+
+
+class Batch:
+    """Some rows on their way into the store: their contents are downloading since this was made."""
+
+    def __init__(self, work: Work, form: RemoteForm, rows: Iterable[Row]) -> None:
+        # A page may name a row twice; the last word counts.
+        self.rows = {row.remote_id: row for row in rows}
+        self._work, self._form = work, form
+        with work.store.database.begin(work.actor) as tx:
+            known = stored(tx, work, form, self.rows)
+        needed = [row for row in self.rows.values() if _needs_content(row, known.get(row.remote_id))]
+        self._contents: Iterator[Content] = work.source.contents(form, needed) if needed else iter(())
+
+    def store(self, cursor: Mapping[str, Any] | None = None) -> None:
+        """Wait for the contents, store everything, and the cursor with it. Raises SourceProblem for all of a source."""
+        contents = {one.row.remote_id: one for one in patient(self._contents)}
+        try:
+            # A savepoint a row is two more round trips; nearly always no row needs one.
+            self._work.steadily(lambda tx: self._store(tx, contents, cursor, careful=False))
+        except _RowFailed:
+            self._work.steadily(lambda tx: self._store(tx, contents, cursor, careful=True))
+
+    def _store(
+        self, tx: sa.Connection, contents: dict[str, Content], cursor: Mapping[str, Any] | None, *, careful: bool
+    ) -> None:
+        work, form = self._work, self._form
+        known = stored(tx, work, form, self.rows, lock=True)
+        live, kept = 0, []
+        # Always in one order, so that two sources of one project do not wait for each other in a circle.
+        for remote_id in sorted(self.rows):
+            one = _One(tx, work, form, self.rows[remote_id], known.get(remote_id), contents.get(remote_id), careful)
+            live += one.store()
+            if one.kept:
+                kept.append(one.kept)
+        _keep(tx, kept)
+        values: dict[str, Any] = {"live": source_form.c.live + live}
+        if cursor is not None:
+            values["cursor"] = dict(cursor)
+        if live or cursor is not None:
+            tx.execute(source_form.update().where(*of_form(work, form)).values(**values))
+
+
+class _RowFailed(Exception):
+    """A row could not be taken, and nothing guarded the others: the page is stored again, with care."""
+
+
+class _One:
+    """One row of a page, being stored. `kept` is then what to remember of it."""
+
+    def __init__(
+        self, tx: sa.Connection, work: Work, form: RemoteForm, row: Row, before: sa.Row | None, content: Content | None,
+        careful: bool,
+    ) -> None:
+        self.tx, self.work, self.form, self.row, self.before, self.content = tx, work, form, row, before, content
+        self.careful = careful
+        self.values: dict[str, Any] = {}
+        self.kept: dict[str, Any] | None = None
+        self.taken: UUID | None = None
+
+    def store(self) -> int:
+        """Gives by how much the number of submissions that are there grew: 1, 0 or -1."""
+        row, before = self.row, self.before
+        if self.content is not None and self.content.gone and before is None:
+            return 0
+        here, was_here = row.deleted_at is None, before is not None and before.deleted_at is None
+        if self.content is not None and not self.content.gone:
+            self._take(self.content)
+        found = self.taken or self._submission()
+        if before is not None and here and before.deleted_at is not None:
+            self._count("restored", found is not None and deliveries.restore(*self._place(), found, self.work.name))
+        if not here and (before is None or was_here):
+            at = row.deleted_at or dt.datetime.now(dt.UTC)
+            self._count("deleted", found is not None and deliveries.delete(*self._place(), found, at, self.work.name))
+        if found and here:
+            self._review(found)
+        self._remember(found)
+        return int(here) - int(was_here)
+
+    def _place(self) -> tuple[sa.Connection, Any, Any]:
+        return self.tx, self.work.store, self.work.actor
+
+    def _count(self, what: str, done: bool) -> None:
+        if done:
+            self.work.counts[what] += 1
+
+    def _take(self, content: Content) -> None:
+        if content.problem is not None:
+            self.work.counts["waiting"] += 1
+            self.values = {"mark": None, "problem": content.problem.code, "tries": (self.before.tries if self.before else 0) + 1}
+            return
+        self.values = {"mark": self.row.mark, "problem": None, "tries": 0, "quarantine_id": None}
+        for version in content.versions:
+            self._version(version)
+        # What waited in quarantine and could be taken now, waits no more.
+        waited = self.before.quarantine_id if self.before else None
+        if waited and self.values["quarantine_id"] is None and still_waits(self.tx, self.work.project, waited):
+            settle(*self._place(), waited, "replayed", dt.datetime.now(dt.UTC))
+
+    def _version(self, version: VersionContent) -> None:
+        delivery = Delivery(
+            version.xml, version.received_at, source=self.work.name, device_id=version.device_id,
+            timezone=self.work.timezone,
+        )
+        problem: Problem = RowBroken()
+        for _ in range(_TRIES):
+            try:
+                with self.tx.begin_nested() if self.careful else nullcontext():
+                    changes = deliveries.take(*self._place(), delivery)
+                self.taken = changes.submission_id
+                self._count(_COUNTED.get(changes.outcome, ""), changes.outcome in _COUNTED)
+                return
+            except Problem as said:
+                if not deliveries.is_kept(said):
+                    raise
+                self._only_with_care()
+                problem = said
+                break
+            except (sa.exc.DBAPIError, psycopg.Error) as error:
+                state = getattr(getattr(error, "orig", error), "sqlstate", None) or "08"
+                if state.startswith(_NOT_THE_ROW):
+                    raise
+                self._only_with_care()
+            except (ValueError, KeyError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError):
+                self._only_with_care()
+        self.work.counts["quarantined"] += 1
+        item = deliveries.refuse(*self._place(), delivery, problem)
+        self.values |= {"problem": problem.code, "tries": _TRIES, "quarantine_id": item}
+
+    def _only_with_care(self) -> None:
+        if not self.careful:
+            raise _RowFailed
+
+    def _submission(self) -> UUID | None:
+        return self.tx.scalar(
+            sa.select(submission.c.id).where(
+                submission.c.project_id == self.work.project, submission.c.xml_form_id == self.form.xml_form_id,
+                submission.c.root_instance_id == self.row.root_instance_id,
+            )
+        )
+
+    def _review(self, found: UUID) -> None:
+        row, before = self.row, self.before
+        said_before = before.review if before else ReviewState.RECEIVED
+        taken = self.content is not None and self.content.versions
+        if row.review is not None and (said_before != row.review or (taken and row.review is not ReviewState.RECEIVED)):
+            at = _moment(row.review_mark) or row.received_at
+            self._count("reviewed", review_by_source(*self._place(), found, row.review, at))
+        for one in self.content.remarks if self.content else ():
+            comment_id = uuid5(self.work.id, f"{self.form.remote}/{row.remote_id}/{one.remote_id}")
+            self._count("remarks", remark(*self._place(), found, comment_id, one.at, one.author, one.text))
+
+    def _remember(self, found: UUID | None) -> None:
+        row, before = self.row, self.before
+        values: dict[str, Any] = {name: getattr(before, name) if before else None for name in _REMEMBERED}
+        values |= {"tries": before.tries if before else 0, "files_asked": before.files_asked if before else 0}
+        values |= {"root_instance_id": row.root_instance_id, "submission_id": found, "review": row.review, "deleted_at": row.deleted_at}
+        values |= self.values
+        if self.content is None or self.content.problem is None:
+            values["review_mark"] = row.review_mark
+        if found and row.deleted_at is None and (due := self._files_due()):
+            values |= {"files_due_at": due, "files_asked": 0}
+        place = {"project_id": self.work.project, "source_id": self.work.id, "remote": self.form.remote}
+        self.kept = place | {"remote_id": row.remote_id} | values
+
+    def _files_due(self) -> dt.datetime | None:
+        """Files are asked for after new content that may have some. A listing that counts them saves the question."""
+        fresh = self.content is not None and bool(self.content.versions)
+        if not fresh or self.row.files_expected == 0:
+            return None
+        return dt.datetime.now(dt.UTC)
+
+
+_REMEMBERED = ("mark", "review_mark", "files_due_at", "problem", "quarantine_id")
+_KEY = ("project_id", "source_id", "remote", "remote_id")
+
+
+def _keep(tx: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """What is known of a page's rows from now on, in one statement."""
+    if not rows:
+        return
+    statement = insert(source_row).values(rows)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in _KEY}
+    tx.execute(statement.on_conflict_do_update(index_elements=list(_KEY), set_=changed))
+
+
+def stored(
+    tx: sa.Connection, work: Work, form: RemoteForm, ids: Iterable[str], *, lock: bool = False
+) -> dict[str, sa.Row]:
+    """What is known of these submissions of a form, by their remote id."""
+    query = sa.select(source_row).where(
+        source_row.c.project_id == work.project, source_row.c.source_id == work.id,
+        source_row.c.remote == form.remote, source_row.c.remote_id.in_(list(ids)),
+    )
+    if lock:
+        query = query.order_by(source_row.c.remote_id).with_for_update()
+    return {row.remote_id: row for row in tx.execute(query)}
+
+
+def still_waits(tx: sa.Connection, project: UUID, item: UUID) -> bool:
+    """Whether nobody replayed or dismissed a quarantined item yet."""
+    state = sa.select(quarantine.c.state).where(quarantine.c.project_id == project, quarantine.c.id == item)
+    return tx.scalar(state) == "waiting"
+
+
+def take_again(tx: sa.Connection, work: Work, form: RemoteForm, *, new_version: bool) -> None:
+    """Rows in quarantine that are to be taken anew: somebody replayed them, or the version they lacked has come."""
+    here = (
+        source_row.c.project_id == work.project, source_row.c.source_id == work.id, source_row.c.remote == form.remote,
+        source_row.c.quarantine_id.is_not(None),
+    )
+    replayed = sa.exists().where(
+        quarantine.c.project_id == source_row.c.project_id, quarantine.c.id == source_row.c.quarantine_id,
+        quarantine.c.state == "replayed",
+    )
+    again = sa.or_(replayed, source_row.c.problem.in_(_FORM_LACKED)) if new_version else replayed
+    tx.execute(source_row.update().where(*here, again).values(mark=None))
+
+
+def patient(contents: Iterator[Content]) -> Iterator[Content]:
+    """The contents, as long as it is single ones that cannot be had. Raises the problem when it is all of them."""
+    failed: list[Problem] = []
+    for one in contents:
+        failed = [*failed, one.problem] if one.problem else []
+        if len(failed) >= _ALL_OF_THEM:
+            raise failed[0]
+        yield one
+
+
+def of_form(work: Work, form: RemoteForm) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        source_form.c.project_id == work.project, source_form.c.source_id == work.id,
+        source_form.c.remote == form.remote,
+    )
+
+
+# So many in a row are no coincidence.
+_ALL_OF_THEM = 8
+
+
+def _needs_content(row: Row, known: sa.Row | None) -> bool:
+    if row.deleted_at is not None:
+        return False
+    if known is None or known.mark != row.mark:
+        return True
+    return bool(row.review_mark) and row.review_mark != known.review_mark
+
+
+def _moment(text: str) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None

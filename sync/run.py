@@ -1,0 +1,211 @@
+"""One run of a source: lists and forms, what changed, a census when it is due, entities, files.
+
+The same for every kind of server. Each page commits its data and its cursor together, so that a killed run goes on
+where it was.
+"""
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from namjai.problems import Problem
+from store.opening import Store
+from store.tables import source_form, source_row
+from sync import registry
+from sync.feed import bring_entities
+from sync.files import bring_files
+from sync.forms import bring_forms, bring_lists
+from sync.rows import Batch, of_form, take_again
+from sync.source import Page, RemoteForm, Row, SourceForbidden, SourceNotThere, SourceProblem
+from sync.work import Progress, Work, alone, begin, end, timezone_of
+
+_CENSUS_EVERY = dt.timedelta(hours=24)
+_CENSUS_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a run. `problem` None: it went well. `busy`: another run was at work, and we did not wait."""
+
+    name: str
+    counts: Mapping[str, int]
+    problem: Problem | None = None
+    busy: bool = False
+
+
+def run(
+    store: Store, row: sa.Row, *, full: bool = False, wait: bool = True, everything_due: bool = True,
+    tell: Progress | None = None,
+) -> Ran:
+    """Read one source (its row). `full` compares every id and every file; `everything_due` asks for all files that
+    have not come, whenever they were asked for last. Never raises for what a source does: that is in the answer.
+    """
+    actor = registry.actor_of(row.project_id, row.id)
+    with alone(store, actor, row, wait=wait) as mine:
+        if not mine:
+            return Ran(row.name, {}, busy=True)
+        with store.database.begin(actor) as tx:
+            row = registry.named(tx, row.project_id, row.name)
+            source, timezone = registry.opened(tx, store, row), timezone_of(tx, row.project_id)
+        work = Work(store, actor, row, source, full, everything_due, timezone)
+        work.tell = tell or work.tell
+        begin(work)
+        try:
+            _everything(work)
+        except Problem as problem:
+            work.problems.insert(0, problem)
+        except Exception:
+            # Nobody foresaw it: kept as such, so that the run does not look unfinished; what it was is for the caller.
+            work.problems.insert(0, Problem())
+            end(work)
+            raise
+        finally:
+            source.close()
+        end(work)
+        return Ran(row.name, dict(work.counts), work.problems[0] if work.problems else None)
+
+
+def _everything(work: Work) -> None:
+    work.tell("forms", "", 0, None)
+    lists = bring_lists(work)
+    for form, _ in bring_forms(work, lists):
+        try:
+            _form(work, form)
+        except (SourceForbidden, SourceNotThere) as problem:
+            # One form that this account may not read does not hold up the others.
+            work.problems.append(problem)
+    for one in lists:
+        work.tell("entities", one.name, 0, None)
+        bring_entities(work, one)
+    bring_files(work)
+
+
+def _form(work: Work, form: RemoteForm) -> None:
+    """What changed in one form; then a census, when it is due or when the numbers say that something is missing."""
+    _waiting(work, form)
+    total = _changes(work, form)
+    row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
+    if total is not None and total != row.live:
+        # Perhaps something arrived between the listing and the counting.
+        again = _changes(work, form)
+        row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
+        total = total if again is None else again
+    now = dt.datetime.now(dt.UTC)
+    if row.census_at is None and total == row.live:
+        # The first pass was everything.
+        work.steadily(lambda tx: tx.execute(source_form.update().where(*of_form(work, form)).values(census_at=now)))
+    elif work.full or (total is not None and total != row.live) or now - (row.census_at or now) > _CENSUS_EVERY:
+        _census(work, form)
+
+
+def _changes(work: Work, form: RemoteForm) -> int | None:
+    """All pages since the cursor: one is stored while the next is downloading. Gives what the source counts."""
+    cursor = work.steadily(lambda tx: tx.scalar(sa.select(source_form.c.cursor).where(*of_form(work, form))))
+    total, done = None, 0
+    ahead: tuple[Page, Batch] | None = None
+    pages = work.source.changes(form, cursor)
+    while True:
+        try:
+            page = next(pages, None)
+        except SourceProblem:
+            if ahead is not None:
+                ahead[1].store(ahead[0].cursor)
+            raise
+        following = (page, Batch(work, form, page.rows)) if page is not None else None
+        if ahead is not None:
+            ahead[1].store(ahead[0].cursor)
+            done += len(ahead[0].rows)
+            total = ahead[0].total
+            work.tell("changes", form.title, done, total)
+        if following is None:
+            return total
+        ahead = following
+
+
+def _waiting(work: Work, form: RemoteForm) -> None:
+    """What could not be had in an earlier run is asked for again, and what somebody replayed from quarantine."""
+    work.steadily(lambda tx: take_again(tx, work, form, new_version=False))
+    query = sa.select(source_row.c.remote_id).where(
+        source_row.c.project_id == work.project, source_row.c.source_id == work.id, source_row.c.remote == form.remote,
+        source_row.c.mark.is_(None), source_row.c.deleted_at.is_(None),
+    )
+    waiting = work.steadily(lambda tx: list(tx.scalars(query.limit(1000))))
+    for some in _cut(iter(waiting), 100):
+        rows = [row for remote_id in some if (row := work.source.look(form, remote_id)) is not None]
+        Batch(work, form, rows).store()
+
+
+def _census(work: Work, form: RemoteForm) -> None:
+    """Compare everything: unknown rows and other marks are fetched, and what the source lacks gets a tombstone."""
+    seen: set[int] = set()
+    for some in _cut(work.source.census(form), _CENSUS_ROWS):
+        seen.update(_short(row.remote_id) for row in some)
+        Batch(work, form, some).store()
+        work.tell("census", form.title, len(seen), None)
+    for remote_id in list(_not_in(work, form, seen)):
+        # A listing that forgot half of its rows must not bury them: each one that it lacks is asked for.
+        if not work.source.is_there(form, remote_id):
+            _bury(work, form, remote_id)
+    now = dt.datetime.now(dt.UTC)
+    work.steadily(lambda tx: tx.execute(source_form.update().where(*of_form(work, form)).values(census_at=now)))
+
+
+def _not_in(work: Work, form: RemoteForm, seen: set[int]) -> Iterator[str]:
+    after = ""
+    while True:
+        query = (
+            sa.select(source_row.c.remote_id, source_row.c.deleted_at)
+            .where(
+                source_row.c.project_id == work.project, source_row.c.source_id == work.id,
+                source_row.c.remote == form.remote, source_row.c.remote_id > after,
+            )
+            .order_by(source_row.c.remote_id)
+            .limit(1000)
+        )
+        rows = work.steadily(_all, query)
+        for row in rows:
+            if row.deleted_at is None and _short(row.remote_id) not in seen:
+                yield row.remote_id
+        if not rows:
+            return
+        after = rows[-1].remote_id
+
+
+def _bury(work: Work, form: RemoteForm, remote_id: str) -> None:
+    def gone(tx: sa.Connection) -> sa.Row:
+        return tx.execute(
+            sa.select(source_row).where(
+                source_row.c.project_id == work.project, source_row.c.source_id == work.id,
+                source_row.c.remote == form.remote, source_row.c.remote_id == remote_id,
+            )
+        ).one()
+
+    row = work.steadily(gone)
+    now = dt.datetime.now(dt.UTC)
+    # The source forgot when: it is from now on that we know.
+    Batch(work, form, [Row(remote_id, row.root_instance_id, row.mark or "", now, deleted_at=now)]).store()
+
+
+def _cut(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    some: list[Any] = []
+    for row in rows:
+        some.append(row)
+        if len(some) == size:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _all(tx: sa.Connection, query: sa.Select) -> list[sa.Row]:
+    return list(tx.execute(query))
+
+
+def _short(remote_id: str) -> int:
+    """Eight bytes instead of a text: a million of them fit into a few megabytes."""
+    return int.from_bytes(hashlib.blake2b(remote_id.encode(), digest_size=8).digest(), "big")

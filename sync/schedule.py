@@ -1,0 +1,54 @@
+"""Sources on their own schedules: once a minute the worker asks for those that are due, each in a job of its own."""
+from __future__ import annotations
+
+import datetime as dt
+import zoneinfo
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from cases.projects import all_projects, in_project
+from store.jobs import READ_DUE_SOURCES, READ_SOURCE, defer_once, handles, repeats
+from store.opening import KEEPER, Store
+from sync import registry
+from sync.run import run
+from sync.work import timezone_of
+
+# Everything is compared at night, when tablets and people are at rest.
+_NIGHT = range(1, 5)
+_CENSUS = dt.timedelta(hours=20)
+
+
+@repeats(READ_DUE_SOURCES, "* * * * *")
+def read_due(store: Store, timestamp: int = 0) -> None:
+    """Ask for a run of every source whose time has come. Asking twice is asking once."""
+    now = dt.datetime.now(dt.UTC)
+    with store.database.begin(KEEPER) as tx:
+        projects = [row.id for row in all_projects(tx)]
+    for project in projects:
+        with store.database.begin(in_project(project, "worker")) as tx:
+            for row in registry.listed(tx, project):
+                if is_due(row, now):
+                    defer_once(tx, READ_SOURCE, f"source/{row.id}", project=str(project), source=row.name)
+
+
+@handles(READ_SOURCE, queue="sources")
+def read(store: Store, project: str, source: str) -> None:
+    """One scheduled run. When another one is at work, that one will do."""
+    with store.database.begin(in_project(UUID(project), "worker")) as tx:
+        rows = [row for row in registry.listed(tx, UUID(project)) if row.name == source]
+        full = bool(rows) and _census_is_due(tx, rows[0])
+    for row in rows:
+        run(store, row, full=full, wait=False, everything_due=False)
+
+
+def is_due(row: sa.Row, now: dt.datetime) -> bool:
+    """Whether the source's interval has passed since it was tried last."""
+    return row.tried_at is None or now - row.tried_at >= dt.timedelta(seconds=row.every_seconds)
+
+
+def _census_is_due(tx: sa.Connection, row: sa.Row) -> bool:
+    now = dt.datetime.now(dt.UTC)
+    if now - (row.census_at or row.created_at) < _CENSUS:
+        return False
+    return now.astimezone(zoneinfo.ZoneInfo(timezone_of(tx, row.project_id))).hour in _NIGHT

@@ -1,0 +1,288 @@
+"""Asking one server, carefully: deadlines for the whole answer, patience with a busy one, and never another server.
+
+Knows HTTP and a prepared `requests` session; knows no Central and no Kobo. What a server answers never gets into a
+problem or a log: it may be survivors' data.
+"""
+from __future__ import annotations
+
+import datetime as dt
+import email.utils
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+
+from sync.source import (
+    SourceElsewhere,
+    SourceForbidden,
+    SourceNotThere,
+    SourceProblem,
+    SourceSignIn,
+    SourceSlow,
+    SourceTalksOtherwise,
+    SourceUnreachable,
+)
+
+_BUSY = {408, 423, 425, 429, 500, 502, 503, 504}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds: for a connection, for the next byte, for a whole answer, for all tries of one."""
+
+    connect: float = 10
+    silence: float = 60
+    answer: float = 300
+    in_all: float = 600
+    tries: int = 5
+    first_pause: float = 0.5
+    longest_pause: float = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: 200 or 304."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+    @property
+    def etag(self) -> str:
+        return self.headers.get("ETag", "")
+
+
+class _Again(Exception):
+    """This try came to nothing; `problem` is what to say when no try is left, `after` what the server asked for."""
+
+    def __init__(self, problem: SourceProblem, after: float | None = None) -> None:
+        self.problem, self.after = problem, after
+
+
+class Wire:
+    """Reads from one server by one session, from several threads. `sign_in` renews the session after a 401."""
+
+    def __init__(
+        self, session: requests.Session, *, name: str, base: str, sign_in: Callable[[], None],
+        patience: Patience | None = None,
+    ) -> None:
+        self._session, self._name, self._base, self._sign_in = session, name, base, sign_in
+        self.patience = patience or Patience()
+        self._signing = threading.Lock()
+        self._signed = 0
+        self.asked = 0
+
+    @property
+    def server(self) -> str:
+        return urlsplit(self._base).netloc
+
+    def problem(self, kind: type[SourceProblem], what: str = "") -> SourceProblem:
+        """A problem of this server, with the facts that its sentence needs."""
+        return kind(name=self._name, server=self.server, what=what)
+
+    def get(
+        self, path: str, what: str, *, params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None, or_none: bool = False,
+    ) -> Answer | None:
+        """The whole answer; None for 404 when that may be (`or_none`). Raises SourceProblem."""
+        return self._patiently(lambda: self._whole(path, what, params, headers, or_none))
+
+    def bytes(self, path: str, what: str) -> bytes:
+        """The whole body of what must be there. Raises SourceProblem."""
+        found = self.get(path, what)
+        return found.body if found else b""
+
+    def json(self, path: str, what: str, *, params: Mapping[str, str] | None = None, or_none: bool = False) -> Any:
+        """The answer as JSON. Half an answer is asked for again. Raises SourceProblem."""
+
+        def once() -> Any:
+            found = self._whole(path, what, params, None, or_none)
+            if found is None:
+                return None
+            try:
+                return json.loads(found.body)
+            except ValueError:
+                raise _Again(self.problem(SourceTalksOtherwise)) from None
+
+        return self._patiently(once)
+
+    def head_of(self, path: str, what: str, *, params: Mapping[str, str] | None = None, etag: str = "") -> Answer:
+        """Only whether something changed since the ETag: 304, or 200 with the new ETag, whose body is not read."""
+
+        def once() -> Answer:
+            response = self._opened(path, what, params, {"If-None-Match": etag} if etag else None)
+            if response is None:  # never: a 404 is a problem here
+                raise self.problem(SourceNotThere, what)
+            response.close()
+            return Answer(response.status_code, response.headers)
+
+        return self._patiently(once)
+
+    @contextmanager
+    def stream(self, path: str, what: str, *, params: Mapping[str, str] | None = None) -> Iterator[Reader]:
+        """The body as a file to read in pieces, however large. Raises SourceProblem, also while it is read."""
+        response = self._patiently(lambda: self._opened(path, what, params, None))
+        try:
+            with self._translated():
+                yield Reader(response, time.monotonic() + self.patience.in_all)
+        except _Again as again:
+            raise again.problem from None
+        finally:
+            response.close()
+
+    def _whole(
+        self, path: str, what: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None, or_none: bool
+    ) -> Answer | None:
+        response = self._opened(path, what, params, headers, or_none)
+        if response is None:
+            return None
+        try:
+            with self._translated():
+                body = Reader(response, time.monotonic() + self.patience.answer).read()
+                return Answer(response.status_code, response.headers, body)
+        finally:
+            response.close()
+
+    def _opened(
+        self, path: str, what: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None,
+        or_none: bool = False,
+    ) -> requests.Response | None:
+        """One request, its status judged, its body not read yet. Raises SourceProblem, or _Again."""
+        signed = self._signed
+        with self._translated():
+            if not signed:
+                self._sign_in_again(signed)
+                signed = self._signed
+            response = self._asked(path, params, headers)
+            if response.status_code == 401:
+                response.close()
+                self._sign_in_again(signed)
+                response = self._asked(path, params, headers)
+        try:
+            if self._judged(response, what, or_none):
+                return response
+        except BaseException:
+            response.close()
+            raise
+        response.close()
+        return None
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """What breaks on the way, as a problem that says nothing of what came."""
+        try:
+            yield
+        except requests.exceptions.SSLError:
+            raise self.problem(SourceUnreachable) from None
+        except TimeoutError:
+            raise _Again(self.problem(SourceSlow)) from None
+        except _BROKEN:
+            raise _Again(self.problem(SourceUnreachable)) from None
+
+    def _asked(
+        self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
+    ) -> requests.Response:
+        """Ask, following only redirects that stay with the scheme and host that were dialled."""
+        self.asked += 1
+        for _ in range(4):
+            response = self._session.get(
+                path, params=params, headers=dict(headers or {}), stream=True, allow_redirects=False,
+                timeout=(self.patience.connect, self.patience.silence),
+            )
+            if response.status_code not in _REDIRECTS:
+                return response
+            response.close()
+            target = urljoin(response.url, response.headers.get("Location", ""))
+            if urlsplit(target)[:2] != urlsplit(self._base)[:2]:
+                break
+            path, params = target, None
+        raise self.problem(SourceElsewhere)
+
+    def _judged(self, response: requests.Response, what: str, or_none: bool) -> bool:
+        status = response.status_code
+        if status in (200, 304):
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise self.problem(SourceTalksOtherwise)
+            return True
+        if status == 404 and or_none:
+            return False
+        if status in _BUSY:
+            raise _Again(self.problem(SourceSlow), _seconds(response.headers.get("Retry-After")))
+        if status == 401:
+            raise self.problem(SourceSignIn)
+        if status == 403:
+            raise self.problem(SourceForbidden, what)
+        raise self.problem(SourceNotThere if status in (404, 410) else SourceTalksOtherwise, what)
+
+    def _sign_in_again(self, signed: int) -> None:
+        """Renew the session once, however many threads found it ended."""
+        with self._signing:
+            if self._signed == signed:
+                try:
+                    self._sign_in()
+                except (SourceSlow, SourceUnreachable) as problem:
+                    raise _Again(problem) from None
+                self._signed += 1
+
+    def _patiently(self, once: Callable[[], Any]) -> Any:
+        patience, ends = self.patience, time.monotonic() + self.patience.in_all
+        for tried in range(1, patience.tries + 1):
+            try:
+                return once()
+            except _Again as again:
+                pause = min(patience.first_pause * 2 ** (tried - 1), patience.longest_pause)
+                pause *= random.uniform(0.5, 1.5)  # noqa: S311  only spreads the load
+                if again.after is not None:
+                    pause = max(pause, again.after)
+                if tried == patience.tries or time.monotonic() + pause > ends:
+                    raise again.problem from None
+                time.sleep(pause)
+        raise self.problem(SourceSlow)
+
+
+class Reader:
+    """A body, read in pieces as they come; one that drips in too slowly ends with TimeoutError."""
+
+    def __init__(self, response: requests.Response, ends: float) -> None:
+        self._raw, self._ends = response.raw, ends
+
+    def read(self, size: int = -1) -> bytes:
+        if size == 0:
+            return b""
+        if size > 0:
+            return self._piece(size)
+        return b"".join(iter(lambda: self._piece(262_144), b""))
+
+    def _piece(self, size: int) -> bytes:
+        if time.monotonic() > self._ends:
+            raise TimeoutError
+        piece = self._raw.read1(size, decode_content=True)
+        # An answer that broke off must not look like a short one.
+        if not piece and self._raw.length_remaining:
+            raise urllib3.exceptions.IncompleteRead(0, self._raw.length_remaining)
+        return piece
+
+
+def _seconds(text: str | None) -> float | None:
+    """What Retry-After asks for: seconds, or a date."""
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds())

@@ -1,0 +1,115 @@
+"""`namjai sources` and `namjai sync`, as typed; and the worker, which reads each source on its own schedule."""
+from __future__ import annotations
+
+import datetime as dt
+import json
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from central_truth import HOUSE, Team, add_central, check, xform
+from click.testing import CliRunner
+from doubles.central import serve
+from doubles.central_world import World
+
+from commands.main import namjai
+from namjai.problems import Problem
+from store.jobs import run_pending
+from store.tables import source, source_run
+
+
+@pytest.fixture
+def central():
+    world = World()
+    world.release(xform(HOUSE))
+    Team(world).houses(5)
+    double = serve(world)
+    yield double
+    double.close()
+
+
+@pytest.fixture
+def typed(store, monkeypatch):
+    """Types a command against this test's database."""
+    import commands.opening
+
+    @contextmanager
+    def same(*_args, **_options):
+        yield store
+
+    monkeypatch.setattr(commands.opening, "opened", same)
+
+    def do(*words, says=""):
+        return CliRunner().invoke(namjai, list(words), input=says)
+
+    return do
+
+
+def added(typed, central, name="field", password="PASSWORD\n"):
+    return typed(
+        "sources", "add", "central", name, "--url", central.url, "--project", "6", "--username", "admin@example.org",
+        "--password-stdin", says=password,
+    )
+
+
+def test_a_source_is_added_read_listed_and_removed(typed, central, store, aftercare):
+    answer = added(typed, central)
+    assert answer.exit_code == 0 and "Recorded" in answer.output and "House" in answer.output, answer.output
+    answer = typed("sync", "--source", "field")
+    assert answer.exit_code == 0 and "5 new" in answer.output, answer.output
+    check(store, aftercare, central.world)
+    state = json.loads(typed("status", "--json").output)["sources"][0]
+    assert (state["name"], state["kind"], state["error"]) == ("field", "central", None) and state["lag_seconds"] < 60
+    assert "field  central" in typed("sources", "list").output
+    assert typed("sources", "remove", "field").exit_code == 0
+    assert "No source" in typed("sources", "list").output
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(source.c.credentials)) is None
+
+
+def test_a_wrong_password_is_said_before_anything_is_stored(typed, central, store, aftercare):
+    answer = added(typed, central, password="wrong\n")
+    assert isinstance(answer.exception, Problem) and answer.exception.code == "source-sign-in"
+    assert "No source" in typed("sources", "list").output
+
+
+def test_a_source_that_cannot_be_read_makes_sync_fail(typed, central):
+    added(typed, central)
+    central.world.password = "changed"
+    answer = typed("sync")
+    assert answer.exit_code == 1 and "does not accept" in answer.output, answer.output
+    assert json.loads(typed("status", "--json").output)["sources"][0]["error"] == "source-sign-in"
+
+
+def test_a_password_is_nowhere_in_plain_text(typed, central, store, aftercare):
+    added(typed, central)
+    with store.database.begin(aftercare) as tx:
+        row = tx.execute(sa.select(source)).one()
+    assert "PASSWORD" not in str(tuple(row)) and b"PASSWORD" not in bytes(row.credentials)
+
+
+def test_the_worker_reads_what_is_due_and_nothing_twice(central, store, aftercare):
+    import sync.schedule as schedule
+
+    add_central(store, aftercare, central)
+    for _ in range(2):
+        schedule.read_due(store)
+    run_pending(store)
+    check(store, aftercare, central.world)
+    schedule.read_due(store)
+    run_pending(store)
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(source_run)) == 1
+        tx.execute(source.update().values(tried_at=dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)))
+    schedule.read_due(store)
+    run_pending(store)
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(source_run)) == 2
+
+
+@pytest.mark.parametrize("url", ["http://central.example.org", "ftp://central.example.org", "https://a:b@central.example.org", "central"])
+def test_an_address_over_which_a_password_would_leak_is_refused(url):
+    from sync.registry import SourceAddressUnsafe, checked_address
+
+    with pytest.raises(SourceAddressUnsafe):
+        checked_address(url)

@@ -1,0 +1,66 @@
+"""A Central is read: what it holds is what the store holds, however it changes, and at no more cost than must be."""
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from central_truth import HOUSE, VISIT, Team, add_central, check, instance, sync, updates, xform
+from doubles.central import serve
+from doubles.central_world import World
+
+from store.tables import entity_list, form, form_version, submission
+
+
+@pytest.fixture
+def world():
+    made = World()
+    made.release(xform(HOUSE))
+    return made
+
+
+@pytest.fixture
+def team(world):
+    return Team(world)
+
+
+@pytest.fixture
+def central(world):
+    double = serve(world)
+    yield double
+    double.close()
+
+
+@pytest.fixture
+def read(store, aftercare, central):
+    """Reads the source once more; fails when the run did."""
+    add_central(store, aftercare, central)
+
+    def once(**options):
+        done = sync(store, aftercare, **options)
+        assert done.problem is None, (done.problem, done.counts)
+        return done
+
+    return once
+
+
+def test_all_that_a_central_holds_comes_in(read, team, world, store, aftercare):
+    roots = team.houses(30)
+    team.edit(roots[3])
+    team.edit(roots[3])
+    world.review("house", roots[5], "approved", "Checked against the paper")
+    world.comment("house", roots[6], "โปรดตรวจสอบ")
+    world.review("house", roots[6], "hasIssues")
+    world.delete("house", roots[7])
+    done = read()
+    assert (done.counts["new"], done.counts["edited"]) == (29, 2), done.counts
+    check(store, aftercare, world)
+
+
+def test_a_year_of_changes_in_any_order_ends_equal(read, team, world, store, aftercare):
+    team.houses(20)
+    for _ in range(12):
+        for _ in range(team.dice.randrange(1, 12)):
+            team.anything()
+        read()
+    read(full=True)
+    check(store, aftercare, world)
+    assert set(read().counts) <= {"files_missing"}
