@@ -6,7 +6,9 @@ import sys
 import click
 
 _PROJECT = click.option("--into", "project", help="Our project's name; left out: the only one, or a new one.")
-_EVERY = click.option("--every", default=300, show_default=True, type=click.IntRange(30), help="Seconds between two runs of the worker.")
+_EVERY = click.option(
+    "--every", default=300, show_default=True, type=click.IntRange(30), help="Seconds between two runs of the worker."
+)
 
 
 @click.group()
@@ -23,11 +25,13 @@ def add() -> None:
 @click.argument("name")
 @click.option("--url", required=True, help="The server's address, as in the browser.")
 @click.option("--project", "number", required=True, type=click.IntRange(1), help="Central's number of the project.")
-@click.option("--username", required=True, help="The e-mail address of an account with the role Project Viewer or Manager.")
+@click.option("--username", required=True, help="The e-mail of an account with the role Project Viewer or Manager.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @_EVERY
 @_PROJECT
-def central(name: str, url: str, number: int, username: str, password_stdin: bool, every: int, project: str | None) -> None:
+def central(
+    name: str, url: str, number: int, username: str, password_stdin: bool, every: int, project: str | None
+) -> None:
     """A project of an ODK Central."""
     password = _secret("Password", password_stdin)
     _add(name, "central", url, {"project": number}, {"email": username, "password": password}, every, project)
@@ -94,7 +98,8 @@ def _add(
         actor = project_actor(store, project, make=project or "default")
         with store.database.begin(actor) as tx:
             registry.add(
-                tx, store, actor, name=name, kind=kind, url=url, options=options, credentials=credentials, every_seconds=every
+                tx, store, actor, name=name, kind=kind, url=url, options=options, credentials=credentials,
+                every_seconds=every,
             )
     click.echo(f"{name}: {account.who} at {account.server}, {len(account.forms)} forms")
     for title, _ in account.forms:

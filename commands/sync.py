@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from sync.work import Progress
 
 _SHOWN = {
-    "forms": "form versions", "new": "new", "edited": "edited", "deleted": "deleted", "restored": "restored", "reviewed": "reviewed",
+    "forms": "form versions", "new": "new", "edited": "edited", "deleted": "deleted", "restored": "restored",
+    "reviewed": "reviewed",
     "remarks": "comments", "files": "files", "entities": "entities", "entities_deleted": "entities deleted",
-    "quarantined": "in quarantine", "waiting": "to be had later", "files_missing": "submissions whose files have not come",
+    "quarantined": "in quarantine", "waiting": "to be had later",
+    "files_missing": "submissions whose files have not come",
 }
 
 
@@ -78,7 +80,8 @@ def _progress(name: str) -> Iterator[Progress | None]:
         yield None
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
         task, shown, since = bar.add_task(name, total=None, rate=""), "", time.monotonic()

@@ -50,7 +50,7 @@ _SYSTEM = {"$select": "__id,__system"}
 
 
 class _Staying(Session):
-    """pyodk's session, which follows no redirect: a redirected sign-in would carry the password to whoever redirects."""
+    """pyodk's session, which follows no redirect: a redirected sign-in would carry the password elsewhere."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None

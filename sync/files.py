@@ -78,7 +78,8 @@ def _due(tx: sa.Connection, work: Work, after: tuple[str, str]) -> list[_Due]:
     rows = tx.execute(query).all()
     tags: dict[tuple[str, str], dict[str, str]] = {}
     if rows:
-        asked = sa.tuple_(source_file.c.remote, source_file.c.remote_id).in_([(row.remote, row.remote_id) for row in rows])
+        places = [(row.remote, row.remote_id) for row in rows]
+        asked = sa.tuple_(source_file.c.remote, source_file.c.remote_id).in_(places)
         for one in tx.execute(
             sa.select(source_file).where(
                 source_file.c.project_id == work.project, source_file.c.source_id == work.id, asked
@@ -143,4 +144,5 @@ def _store(tx: sa.Connection, work: Work, found: list[_Found]) -> None:
         values = {"files_due_at": now + pause if one.lacking else None, "files_asked": asked if one.lacking else 0}
         if one.lacking:
             work.counts["files_missing"] += 1
-        tx.execute(source_row.update().where(*(source_row.c[name] == value for name, value in where.items())).values(**values))
+        this = (source_row.c[name] == value for name, value in where.items())
+        tx.execute(source_row.update().where(*this).values(**values))

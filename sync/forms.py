@@ -2,8 +2,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -41,21 +39,19 @@ def bring_lists(work: Work) -> tuple[RemoteList, ...]:
     return taken
 
 
-def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[tuple[RemoteForm, Mapping[str, Any]]]:
-    """All forms with all their versions. Gives them with the cursors of their submissions; a form that cannot be had
-    is noted as a problem, and the others go on."""
-    ready: list[tuple[RemoteForm, Mapping[str, Any]]] = []
-    for one in work.source.forms():
-        known = work.steadily(_known, work, one)
-        if not (one.mark and one.mark == known.mark):
+def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[RemoteForm]:
+    """All forms with all their versions. One that cannot be had is noted as a problem, and the others go on."""
+    found = list(work.source.forms())
+    marks = work.steadily(_known, work, found)
+    for one in found:
+        if not (one.mark and one.mark == marks[one.remote]):
             try:
                 _versions(work, one, bool(lists))
             except SourceProblem:
                 raise
             except Problem as problem:
                 work.problems.append(FormElsewhere(name=work.name, form=one.xml_form_id, reason=problem.code))
-        ready.append((one, known.cursor))
-    return ready
+    return found
 
 
 def _versions(work: Work, one: RemoteForm, keeps_lists: bool) -> None:
@@ -99,18 +95,23 @@ def _settle(tx: sa.Connection, work: Work, one: RemoteForm, problem: Problem | N
     )
 
 
-def _known(tx: sa.Connection, work: Work, one: RemoteForm) -> sa.Row:
-    said = {"xml_form_id": one.xml_form_id, "title": one.title, "closed": one.closed}
-    statement = insert(source_form).values(
-        project_id=work.project, source_id=work.id, remote=one.remote, cursor={}, live=0, **said
-    )
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["project_id", "source_id", "remote"], set_=said,
-            where=sa.or_(*(source_form.c[name].is_distinct_from(statement.excluded[name]) for name in said)),
-        )
-    )
-    return tx.execute(sa.select(source_form).where(*of_form(work, one))).one()
+def _known(tx: sa.Connection, work: Work, found: list[RemoteForm]) -> dict[str, str | None]:
+    """The marks under which the forms were read last, by their address. Only what changed is written."""
+    here = {row.remote: row for row in tx.execute(forms_of(work))}
+    for one in found:
+        said = {"xml_form_id": one.xml_form_id, "title": one.title, "closed": one.closed}
+        row = here.get(one.remote)
+        if row is None:
+            place = {"project_id": work.project, "source_id": work.id, "remote": one.remote}
+            tx.execute(source_form.insert().values(**place, cursor={}, live=0, **said))
+        elif any(getattr(row, name) != value for name, value in said.items()):
+            tx.execute(source_form.update().where(*of_form(work, one)).values(**said))
+    return {one.remote: here[one.remote].mark if one.remote in here else None for one in found}
+
+
+def forms_of(work: Work) -> sa.Select:
+    """The rows of all forms of the source."""
+    return sa.select(source_form).where(source_form.c.project_id == work.project, source_form.c.source_id == work.id)
 
 
 def _is_here(tx: sa.Connection, work: Work, one: RemoteForm, version: str) -> bool:

@@ -1,4 +1,4 @@
-"""Several downloads at a time, begun at once, handed over in order. A failure that ends the run is raised in its turn."""
+"""Several downloads at a time, begun at once, handed over in order. A failure is raised in its turn."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator

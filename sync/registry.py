@@ -67,7 +67,8 @@ def checked_address(url: str) -> str:
     """The address without a slash at its end. Raises SourceAddressUnsafe."""
     parts = urlsplit(url.strip())
     local = parts.hostname in _LOOPBACK
-    if parts.scheme not in ("https", "http") or (parts.scheme == "http" and not local) or not parts.hostname or parts.password:
+    safe = parts.scheme == "https" or (parts.scheme == "http" and local)
+    if not safe or not parts.hostname or parts.password:
         raise SourceAddressUnsafe(server=parts.hostname or "—")
     return url.strip().rstrip("/").removesuffix("/v1")
 
@@ -86,7 +87,9 @@ def add(
         raise SourceNameUnusable(name=name[:60])
     url, project, now = checked_address(url), actor.project, dt.datetime.now(dt.UTC)
     row = tx.execute(
-        sa.select(source_table).where(source_table.c.project_id == project, source_table.c.name == name).with_for_update()
+        sa.select(source_table)
+        .where(source_table.c.project_id == project, source_table.c.name == name)
+        .with_for_update()
     ).one_or_none()
     secret = json.dumps(dict(credentials)).encode()
     if row is not None:

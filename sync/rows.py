@@ -125,7 +125,8 @@ class _One:
     def _take(self, content: Content) -> None:
         if content.problem is not None:
             self.work.counts["waiting"] += 1
-            self.values = {"mark": None, "problem": content.problem.code, "tries": (self.before.tries if self.before else 0) + 1}
+            tries = (self.before.tries if self.before else 0) + 1
+            self.values = {"mark": None, "problem": content.problem.code, "tries": tries}
             return
         self.values = {"mark": self.row.mark, "problem": None, "tries": 0, "quarantine_id": None}
         for version in content.versions:
@@ -141,7 +142,8 @@ class _One:
             timezone=self.work.timezone,
         )
         problem: Problem = RowBroken()
-        for _ in range(_TRIES):
+        # The first try was the one without care.
+        for _ in range(_TRIES - 1):
             try:
                 with self.tx.begin_nested() if self.careful else nullcontext():
                     changes = deliveries.take(*self._place(), delivery)
@@ -192,7 +194,8 @@ class _One:
         row, before = self.row, self.before
         values: dict[str, Any] = {name: getattr(before, name) if before else None for name in _REMEMBERED}
         values |= {"tries": before.tries if before else 0, "files_asked": before.files_asked if before else 0}
-        values |= {"root_instance_id": row.root_instance_id, "submission_id": found, "review": row.review, "deleted_at": row.deleted_at}
+        values |= {"root_instance_id": row.root_instance_id, "submission_id": found}
+        values |= {"review": row.review, "deleted_at": row.deleted_at}
         values |= self.values
         if self.content is None or self.content.problem is None:
             values["review_mark"] = row.review_mark

@@ -19,7 +19,7 @@ from store.tables import source_form, source_row
 from sync import registry
 from sync.feed import bring_entities
 from sync.files import bring_files
-from sync.forms import bring_forms, bring_lists
+from sync.forms import bring_forms, bring_lists, forms_of
 from sync.rows import Batch, of_form, take_again
 from sync.source import Page, RemoteForm, Row, SourceForbidden, SourceNotThere, SourceProblem
 from sync.work import Progress, Work, alone, begin, end, timezone_of
@@ -73,9 +73,13 @@ def run(
 def _everything(work: Work) -> None:
     work.tell("forms", "", 0, None)
     lists = bring_lists(work)
-    for form, _ in bring_forms(work, lists):
+    forms = bring_forms(work, lists)
+    # Asked once for all forms: of those in which nothing changed, nothing else is asked.
+    rows = {row.remote: row for row in work.steadily(_all, forms_of(work))}
+    unsettled = set(work.steadily(_unsettled, work))
+    for form in forms:
         try:
-            _form(work, form)
+            _form(work, form, rows[form.remote], form.remote in unsettled)
         except (SourceForbidden, SourceNotThere) as problem:
             # One form that this account may not read does not hold up the others.
             work.problems.append(problem)
@@ -85,14 +89,16 @@ def _everything(work: Work) -> None:
     bring_files(work)
 
 
-def _form(work: Work, form: RemoteForm) -> None:
+def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
     """What changed in one form; then a census, when it is due or when the numbers say that something is missing."""
-    _waiting(work, form)
-    total = _changes(work, form)
-    row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
+    if unsettled:
+        _waiting(work, form)
+    total = _changes(work, form, row.cursor)
+    if total is not None:
+        row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
     if total is not None and total != row.live:
         # Perhaps something arrived between the listing and the counting.
-        again = _changes(work, form)
+        again = _changes(work, form, row.cursor)
         row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
         total = total if again is None else again
     now = dt.datetime.now(dt.UTC)
@@ -103,9 +109,8 @@ def _form(work: Work, form: RemoteForm) -> None:
         _census(work, form)
 
 
-def _changes(work: Work, form: RemoteForm) -> int | None:
+def _changes(work: Work, form: RemoteForm, cursor: Mapping[str, Any]) -> int | None:
     """All pages since the cursor: one is stored while the next is downloading. Gives what the source counts."""
-    cursor = work.steadily(lambda tx: tx.scalar(sa.select(source_form.c.cursor).where(*of_form(work, form))))
     total, done = None, 0
     ahead: tuple[Page, Batch] | None = None
     pages = work.source.changes(form, cursor)
@@ -125,6 +130,14 @@ def _changes(work: Work, form: RemoteForm) -> int | None:
         if following is None:
             return total
         ahead = following
+
+
+def _unsettled(tx: sa.Connection, work: Work) -> list[str]:
+    """Forms of which something waits for its content, or lies in quarantine."""
+    here = (source_row.c.project_id == work.project, source_row.c.source_id == work.id)
+    to_come = sa.and_(source_row.c.mark.is_(None), source_row.c.deleted_at.is_(None))
+    waits = sa.or_(to_come, source_row.c.quarantine_id.is_not(None))
+    return list(tx.scalars(sa.select(source_row.c.remote).where(*here, waits).distinct()))
 
 
 def _waiting(work: Work, form: RemoteForm) -> None:

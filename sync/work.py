@@ -82,7 +82,7 @@ class Work:
             yield tx
 
     def steadily(self, do: Callable[..., Any], *given: Any) -> Any:
-        """`do(tx, *given)` in a transaction, again when the database was in the way. What it counts, counts when it commits."""
+        """`do(tx, *given)` in a transaction, again when the database was in the way; it counts when it commits."""
         for tried in range(1, _TRIES + 1):
             before = self.counts.copy()
             try:
@@ -129,7 +129,10 @@ def begin(work: Work) -> None:
     with work.store.database.begin(work.actor) as tx:
         tx.execute(
             source_run.update()
-            .where(source_run.c.project_id == work.project, source_run.c.source_id == work.id, source_run.c.ended_at.is_(None))
+            .where(
+                source_run.c.project_id == work.project, source_run.c.source_id == work.id,
+                source_run.c.ended_at.is_(None),
+            )
             .values(ended_at=now, problem="run-interrupted")
         )
         tx.execute(
@@ -156,7 +159,9 @@ def end(work: Work) -> None:
         if work.full and not first:
             done["census_at"] = now
         tx.execute(
-            source_table.update().where(*_is(work), source_table.c.run_id == work.run_id).values(run_id=None, **said, **done)
+            source_table.update()
+            .where(*_is(work), source_table.c.run_id == work.run_id)
+            .values(run_id=None, **said, **done)
         )
 
 

@@ -2,12 +2,9 @@
 from __future__ import annotations
 
 import pytest
-import sqlalchemy as sa
-from central_truth import HOUSE, VISIT, Team, add_central, check, instance, sync, updates, xform
+from central_truth import HOUSE, Team, add_central, check, sync, xform
 from doubles.central import serve
 from doubles.central_world import World
-
-from store.tables import entity_list, form, form_version, submission
 
 
 @pytest.fixture

@@ -8,7 +8,16 @@ from doubles.central import serve
 from doubles.central_world import World
 
 from cases import deliveries
-from store.tables import comment, entity, entity_list, entity_version, form, form_version, submission, submission_attachment
+from store.tables import (
+    comment,
+    entity,
+    entity_list,
+    entity_version,
+    form,
+    form_version,
+    submission,
+    submission_attachment,
+)
 from submissions.delivery import Delivery
 
 
@@ -103,10 +112,10 @@ def test_all_versions_of_a_form_come_and_a_closed_one_too(read, world, store, af
 
 def test_an_encrypted_submission_is_kept_as_it_is_and_shown_as_such(read, world, store, aftercare):
     xml = (
-        '<data xmlns="http://opendatakit.org/submissions" encrypted="yes" id="house" version="1"><base64EncryptedKey>AAAA</base64EncryptedKey>'
-        '<meta xmlns="http://openrosa.org/xforms"><instanceID>uuid:secret</instanceID></meta>'
-        "<encryptedXmlFile>submission.xml.enc</encryptedXmlFile></data>"
-    ).encode()
+        b'<data xmlns="http://opendatakit.org/submissions" encrypted="yes" id="house" version="1"><base64EncryptedKey>AAAA</base64EncryptedKey>'
+        b'<meta xmlns="http://openrosa.org/xforms"><instanceID>uuid:secret</instanceID></meta>'
+        b"<encryptedXmlFile>submission.xml.enc</encryptedXmlFile></data>"
+    )
     world.submit(xml, {"submission.xml.enc": b"\x00\x01"})
     read()
     check(store, aftercare, world)

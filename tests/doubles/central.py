@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
             double.asked.append((self.command, self.path, answer.status))
         self._send(_broken(fault, answer) if fault else answer, fault.kind if fault else "")
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _do  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _do
 
     def _fault(self) -> Fault | None:
         with self.double.lock:

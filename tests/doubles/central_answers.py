@@ -69,7 +69,7 @@ class Answers:
                 ("GET", f"{p}{f}/versions/([^/]+)/attachments/([^/]+)", self.version_file),
                 ("GET", f"{p}/forms/([^/]+)\\.svc/Submissions", self.odata),
                 ("GET", f"{p}{f}/submissions", self.listing),
-                ("GET", f"{p}{f}/submissions/(.+)\\.xml", self.sub_xml),
+                ("GET", f"{p}{f}/submissions/([^/]+)\\.xml", self.sub_xml),
                 ("GET", f"{p}{f}{s}/versions", self.sub_versions),
                 ("GET", f"{p}{f}{s}/versions/(.+)\\.xml", self.sub_version_xml),
                 ("GET", f"{p}{f}{s}/attachments", self.sub_files),
