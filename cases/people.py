@@ -9,6 +9,7 @@ import datetime as dt
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -174,14 +175,15 @@ def in_roles(tx: sa.Connection, project: UUID, roles: Iterable[str]) -> list[sa.
     )
 
 
-def names(tx: sa.Connection, ids: Iterable[UUID | str | None]) -> dict[UUID | str | None, str]:
+def names(tx: sa.Connection, ids: Iterable[UUID | str | None]) -> dict[Any, str]:
     """Names by user id, of those that are given. A text is the name of somebody at a source, and stands for itself."""
     wanted = {one for one in ids if one}
-    said: dict[UUID | str | None, str] = {one: one for one in wanted if isinstance(one, str)}
+    said: dict[Any, str] = {one: one for one in wanted if isinstance(one, str)}
     wanted -= set(said)
     if not wanted:
         return said
-    return said | {row.id: row.name for row in tx.execute(sa.select(users.c.id, users.c.name).where(users.c.id.in_(wanted)))}
+    rows = tx.execute(sa.select(users.c.id, users.c.name).where(users.c.id.in_(wanted)))
+    return said | {row.id: row.name for row in rows}
 
 
 def prefer(tx: sa.Connection, user_id: UUID, **values: str | bool) -> None:

@@ -130,7 +130,13 @@ def _make_lists(tx: sa.Connection, project: UUID, schema: FormSchema, programme:
 
 
 def make_list(
-    tx: sa.Connection, project: UUID, name: str, properties: list[str], programme: Programme | None, *, home: str = TABLETS
+    tx: sa.Connection,
+    project: UUID,
+    name: str,
+    properties: list[str],
+    programme: Programme | None,
+    *,
+    home: str = TABLETS,
 ) -> None:
     """Make an entity list, or add properties to it; what the programme says of it is written into its row."""
     rule = programme.lists.get(name) if programme else None

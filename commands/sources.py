@@ -1,4 +1,5 @@
 """`namjai sources …`: the servers that Namjai reads from."""
+
 from __future__ import annotations
 
 import sys
@@ -98,7 +99,14 @@ def _add(
         actor = project_actor(store, project, make=project or "default")
         with store.database.begin(actor) as tx:
             registry.add(
-                tx, store, actor, name=name, kind=kind, url=url, options=options, credentials=credentials,
+                tx,
+                store,
+                actor,
+                name=name,
+                kind=kind,
+                url=url,
+                options=options,
+                credentials=credentials,
                 every_seconds=every,
             )
     click.echo(f"{name}: {account.who} at {account.server}, {len(account.forms)} forms")

@@ -1,4 +1,5 @@
 """`namjai sync`: read the sources now."""
+
 from __future__ import annotations
 
 import time
@@ -15,10 +16,18 @@ if TYPE_CHECKING:
     from sync.work import Progress
 
 _SHOWN = {
-    "forms": "form versions", "new": "new", "edited": "edited", "deleted": "deleted", "restored": "restored",
+    "forms": "form versions",
+    "new": "new",
+    "edited": "edited",
+    "deleted": "deleted",
+    "restored": "restored",
     "reviewed": "reviewed",
-    "remarks": "comments", "files": "files", "entities": "entities", "entities_deleted": "entities deleted",
-    "quarantined": "in quarantine", "waiting": "to be had later",
+    "remarks": "comments",
+    "files": "files",
+    "entities": "entities",
+    "entities_deleted": "entities deleted",
+    "quarantined": "in quarantine",
+    "waiting": "to be had later",
     "files_missing": "submissions whose files have not come",
 }
 
@@ -80,7 +89,10 @@ def _progress(name: str) -> Iterator[Progress | None]:
         yield None
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:

@@ -1,4 +1,5 @@
 """`namjai worker`: background jobs, and the sealing of the audit each second."""
+
 from __future__ import annotations
 
 import asyncio
@@ -18,8 +19,6 @@ _SWEEP_EVERY = 60
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when the process that started this one is gone.")
 def worker(with_parent: bool) -> None:
     """Do background jobs until Ctrl-C."""
-    import exports.making
-    import exports.printing
     import sync.schedule  # noqa: F401  these register their handlers
     from commands.opening import opened
 
@@ -39,8 +38,14 @@ async def _work(store: Store, parent: int | None) -> None:
         jobs = asyncio.gather(
             *(
                 app.run_worker_async(
-                    queues=[queue], name=queue, install_signal_handlers=False, listen_notify=False,
-                    fetch_job_polling_interval=0.5, delete_jobs="successful", concurrency=1, shutdown_graceful_timeout=10,
+                    queues=[queue],
+                    name=queue,
+                    install_signal_handlers=False,
+                    listen_notify=False,
+                    fetch_job_polling_interval=0.5,
+                    delete_jobs="successful",
+                    concurrency=1,
+                    shutdown_graceful_timeout=10,
                 )
                 for queue in QUEUES
             )

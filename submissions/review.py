@@ -111,11 +111,17 @@ def review_by_source(
         .values(review_state=state, reviewed_at=at, reviewed_by=None, row_version=submission.c.row_version + 1)
     )
     data = {"from": row.review_state, "to": str(state), "instance": row.instance_id}
-    for case_id in _cases(tx, actor.project, submission_id) or [None]:
+    belongs: list[UUID | None] = [*_cases(tx, actor.project, submission_id)]
+    for case_id in belongs or [None]:
         tx.execute(
             action.insert().values(
-                project_id=actor.project, id=new_id(), case_id=case_id, kind="submission.reviewed", subject=submission_id,
-                at=at, data=data,
+                project_id=actor.project,
+                id=new_id(),
+                case_id=case_id,
+                kind="submission.reviewed",
+                subject=submission_id,
+                at=at,
+                data=data,
             )
         )
     record(tx, store.keyring, actor, Event("submission.reviewed", "submission", submission_id, {"to": str(state)}))
@@ -123,7 +129,14 @@ def review_by_source(
 
 
 def remark(
-    tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, comment_id: UUID, at: dt.datetime, author: str, text: str
+    tx: sa.Connection,
+    store: Store,
+    actor: Actor,
+    submission_id: UUID,
+    comment_id: UUID,
+    at: dt.datetime,
+    author: str,
+    text: str,
 ) -> bool:
     """A comment from a source, under an id that is always the same for it. False when it is here already."""
     key = store.keyring.record(tx, actor.project, submission_id)
@@ -164,7 +177,10 @@ def thread(tx: sa.Connection, store: Store, project: UUID, subject: UUID) -> lis
     if not rows:
         return []
     key = store.keyring.record(tx, project, subject)
-    return [(row.user_id or row.author or "", row.at, key.decrypt(f"comment:{row.id}", bytes(row.body)).decode()) for row in rows]
+    return [
+        (row.user_id or row.author or "", row.at, key.decrypt(f"comment:{row.id}", bytes(row.body)).decode())
+        for row in rows
+    ]
 
 
 def _cases(tx: sa.Connection, project: UUID, submission_id: UUID) -> list[UUID]:

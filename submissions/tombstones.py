@@ -1,4 +1,5 @@
-"""A submission that its source deleted: it leaves every list and count, nothing of it is erased, and it may come back."""
+"""A submission that its source deleted: it leaves every list and count; nothing is erased, and it may come back."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -43,8 +44,13 @@ def _mark(
     for case_id in list(tx.scalars(belongs)) or [None]:
         tx.execute(
             action.insert().values(
-                project_id=actor.project, id=new_id(), case_id=case_id, kind=verb, subject=submission_id,
-                at=dt.datetime.now(dt.UTC), data={"source": source},
+                project_id=actor.project,
+                id=new_id(),
+                case_id=case_id,
+                kind=verb,
+                subject=submission_id,
+                at=dt.datetime.now(dt.UTC),
+                data={"source": source},
             )
         )
     record(tx, store.keyring, actor, Event(verb, "submission", submission_id, {"source": source}))

@@ -2,6 +2,7 @@
 
 OData says what changed, XML is the content (protocol.md, ODK Central). Times are the server's own throughout.
 """
+
 from __future__ import annotations
 
 import logging
@@ -62,8 +63,16 @@ class Central(CentralLists):
     kind = "central"
 
     def __init__(
-        self, name: str, url: str, project: int, *, email: str, password: str, patience: Patience | None = None,
-        connections: int = CONNECTIONS, page_rows: int = PAGE_ROWS,
+        self,
+        name: str,
+        url: str,
+        project: int,
+        *,
+        email: str,
+        password: str,
+        patience: Patience | None = None,
+        connections: int = CONNECTIONS,
+        page_rows: int = PAGE_ROWS,
     ) -> None:
         self.name, self._project, self._page_rows, self.connections = name, project, page_rows, connections
         patience = patience or Patience()
@@ -118,7 +127,9 @@ class Central(CentralLists):
         for one in self._wire.json(self._at("forms"), f"project {self._project}"):
             if one.get("publishedAt"):
                 yield RemoteForm(
-                    one["xmlFormId"], one["xmlFormId"], one.get("name") or one["xmlFormId"],
+                    one["xmlFormId"],
+                    one["xmlFormId"],
+                    one.get("name") or one["xmlFormId"],
                     closed=one.get("state") == "closed",
                     mark="/".join(str(one.get(part)) for part in ("publishedAt", "version", "sha256", "state")),
                 )
@@ -136,7 +147,8 @@ class Central(CentralLists):
             # An entity list is no file; a file may still be missing at Central.
             if one.get("blobExists", one.get("exists")) and not one.get("datasetExists"):
                 file = self._wire.get(
-                    self._form(form, f"{at}/attachments/{quote(one['name'], safe='')}"), f"file of {form.remote}",
+                    self._form(form, f"{at}/attachments/{quote(one['name'], safe='')}"),
+                    f"file of {form.remote}",
                     or_none=True,
                 )
                 if file:
@@ -199,8 +211,11 @@ class Central(CentralLists):
         if not found or not versions:
             return None
         system = {
-            "submissionDate": found["createdAt"], "edits": len(versions) - 1, "updatedAt": found.get("updatedAt"),
-            "reviewState": found.get("reviewState"), "deviceId": found.get("deviceId"),
+            "submissionDate": found["createdAt"],
+            "edits": len(versions) - 1,
+            "updatedAt": found.get("updatedAt"),
+            "reviewState": found.get("reviewState"),
+            "deviceId": found.get("deviceId"),
         }
         return row_of({"__id": remote_id, "__system": system})
 
@@ -269,7 +284,11 @@ class Central(CentralLists):
 def open_source(name: str, url: str, options: Mapping[str, Any], credentials: Mapping[str, str]) -> Central:
     """A Central project from what was stored of it: options {"project"}, credentials {"email", "password"}."""
     return Central(
-        name, url, int(options["project"]), email=credentials["email"], password=credentials["password"],
+        name,
+        url,
+        int(options["project"]),
+        email=credentials["email"],
+        password=credentials["password"],
         patience=Patience(**options.get("patience", {})),
     )
 

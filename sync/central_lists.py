@@ -1,4 +1,5 @@
 """Entity lists of a Central: the feed by OData, each entity with its versions."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
@@ -35,9 +36,7 @@ class CentralLists:
         what, path = f"entity list {name}", self._at("datasets", f"{name}.svc", "Entities")
         skip, etag = cursor.get("skip"), cursor.get("etag_now", "")
         if not skip:
-            probe = self._wire.head_of(
-                self._at("datasets", name, "entities.csv"), what, etag=cursor.get("etag", "")
-            )
+            probe = self._wire.head_of(self._at("datasets", name, "entities.csv"), what, etag=cursor.get("etag", ""))
             if probe.status == 304:
                 return
             etag = probe.etag

@@ -1,4 +1,5 @@
 """Central's words, as ours: OData rows, entity versions, times. Pure translation."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -14,8 +15,11 @@ from sync.source import Remark, Row
 # Central sets its times inside transactions that commit later: what is older than the newest by less is read again.
 OVERLAP = dt.timedelta(minutes=5)
 REVIEW = {
-    None: ReviewState.RECEIVED, "edited": ReviewState.EDITED, "hasIssues": ReviewState.HAS_ISSUES,
-    "rejected": ReviewState.REJECTED, "approved": ReviewState.APPROVED,
+    None: ReviewState.RECEIVED,
+    "edited": ReviewState.EDITED,
+    "hasIssues": ReviewState.HAS_ISSUES,
+    "rejected": ReviewState.REJECTED,
+    "approved": ReviewState.APPROVED,
 }
 
 
@@ -23,12 +27,17 @@ def row_of(one: Mapping[str, Any]) -> Row:
     """A submission as OData lists it."""
     system = one["__system"]
     return Row(
-        one["__id"], one["__id"], mark=f"{system['submissionDate']}/{system.get('edits') or 0}",
+        one["__id"],
+        one["__id"],
+        mark=f"{system['submissionDate']}/{system.get('edits') or 0}",
         received_at=moment_of(system["submissionDate"]),
         # A state that a newer Central may know is none that we can show.
-        review=REVIEW.get(system.get("reviewState")), review_mark=system.get("updatedAt") or "",
+        review=REVIEW.get(system.get("reviewState")),
+        review_mark=system.get("updatedAt") or "",
         deleted_at=moment_of(system["deletedAt"]) if system.get("deletedAt") else None,
-        files_here=system.get("attachmentsPresent"), files_expected=system.get("attachmentsExpected"), inline=system,
+        files_here=system.get("attachmentsPresent"),
+        files_expected=system.get("attachmentsExpected"),
+        inline=system,
     )
 
 
@@ -42,9 +51,16 @@ def state_of(one: Mapping[str, Any]) -> EntityState:
     made = ((one.get("source") or {}).get("event") or {}).get("details") or {}
     received = {key: str(value) for key, value in (one.get("dataReceived") or {}).items() if key != "label"}
     return EntityState(
-        int(one["version"]), one.get("label") or "", one.get("data") or {}, received, moment_of(one["createdAt"]),
-        base_version=one.get("baseVersion"), trunk_version=one.get("trunkVersion"), branch_id=one.get("branchId"),
-        conflict=one.get("conflict"), instance_id=made.get("instanceId"),
+        int(one["version"]),
+        one.get("label") or "",
+        one.get("data") or {},
+        received,
+        moment_of(one["createdAt"]),
+        base_version=one.get("baseVersion"),
+        trunk_version=one.get("trunkVersion"),
+        branch_id=one.get("branchId"),
+        conflict=one.get("conflict"),
+        instance_id=made.get("instanceId"),
     )
 
 
@@ -75,9 +91,7 @@ def text_of(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def remarks_of(
-    author: str, said: list[Mapping[str, Any]], notes: list[Mapping[str, Any]]
-) -> tuple[Remark, ...]:
+def remarks_of(author: str, said: list[Mapping[str, Any]], notes: list[Mapping[str, Any]]) -> tuple[Remark, ...]:
     """Comments, and the notes that audits keep, both said by the source."""
     found = [
         Remark(f"comment:{one['createdAt']}:{one['actorId']}", moment_of(one["createdAt"]), author, one["body"])
@@ -85,6 +99,7 @@ def remarks_of(
     ]
     found += [
         Remark(f"note:{one['loggedAt']}:{one['actorId']}", moment_of(one["loggedAt"]), author, one["notes"])
-        for one in notes if one.get("notes")
+        for one in notes
+        if one.get("notes")
     ]
     return tuple(found)

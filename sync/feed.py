@@ -1,4 +1,5 @@
 """The feed of an entity list: what changed, and now and then everything, becomes what the list is here."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -23,7 +24,10 @@ _AT_ONCE = 200
 
 class EntityBroken(Problem):
     code, http_status = "source-entity-broken", 502
-    en = "{name} has an entity in the list {list} that could not be taken. The others were; it is tried again at the next census."
+    en = (
+        "{name} has an entity in the list {list} that could not be taken. The others were; it is tried "
+        "again at the next census."
+    )
     th = "{name} มีรายการในรายชื่อ {list} ที่รับไม่ได้ รายการอื่นรับแล้ว ระบบจะลองใหม่เมื่อนับทั้งหมดครั้งหน้า"
 
 
@@ -97,5 +101,7 @@ def _cut(uuids: list[UUID]) -> list[list[UUID]]:
 
 def _of(work: Work, one: RemoteList) -> tuple[sa.ColumnElement[bool], ...]:
     return (
-        source_list.c.project_id == work.project, source_list.c.source_id == work.id, source_list.c.name == one.name,
+        source_list.c.project_id == work.project,
+        source_list.c.source_id == work.id,
+        source_list.c.name == one.name,
     )

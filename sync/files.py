@@ -1,4 +1,5 @@
 """The files of submissions that came from a source: those that are still expected, and in a full run all of them."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -56,7 +57,8 @@ def _due(tx: sa.Connection, work: Work, after: tuple[str, str]) -> list[_Due]:
         .join(
             source_form,
             sa.and_(
-                source_form.c.project_id == source_row.c.project_id, source_form.c.source_id == source_row.c.source_id,
+                source_form.c.project_id == source_row.c.project_id,
+                source_form.c.source_id == source_row.c.source_id,
                 source_form.c.remote == source_row.c.remote,
             ),
         )
@@ -66,8 +68,10 @@ def _due(tx: sa.Connection, work: Work, after: tuple[str, str]) -> list[_Due]:
         .limit(_AT_ONCE)
     )
     has_files = sa.exists().where(
-        source_file.c.project_id == source_row.c.project_id, source_file.c.source_id == source_row.c.source_id,
-        source_file.c.remote == source_row.c.remote, source_file.c.remote_id == source_row.c.remote_id,
+        source_file.c.project_id == source_row.c.project_id,
+        source_file.c.source_id == source_row.c.source_id,
+        source_file.c.remote == source_row.c.remote,
+        source_file.c.remote_id == source_row.c.remote_id,
     )
     if work.full:
         query = query.where(sa.or_(source_row.c.files_due_at.is_not(None), has_files))
@@ -136,7 +140,8 @@ def _store(tx: sa.Connection, work: Work, found: list[_Found]) -> None:
             work.counts["files"] += changed
             said = {"tag": got.tag or "-"}
             tx.execute(
-                insert(source_file).values(**where, name=got.file.name, **said)
+                insert(source_file)
+                .values(**where, name=got.file.name, **said)
                 .on_conflict_do_update(index_elements=[*where, "name"], set_=said)
             )
         asked = row.files_asked + 1

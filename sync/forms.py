@@ -1,4 +1,5 @@
 """Forms and entity lists of a source: all versions become known here before their submissions come."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -19,14 +20,23 @@ from sync.work import Work
 
 class FormElsewhere(Problem):
     code, http_status = "source-form-differs", 502
-    en = "{name} has a form {form} whose XForm cannot be used here ({reason}). Its submissions wait; the other forms are read."
+    en = (
+        "{name} has a form {form} whose XForm cannot be used here ({reason}). Its submissions wait; the "
+        "other forms are read."
+    )
     th = "{name} มีแบบฟอร์ม {form} ที่ใช้ XForm ไม่ได้ ({reason}) ข้อมูลของแบบฟอร์มนี้รออยู่ แบบฟอร์มอื่นอ่านตามปกติ"
 
 
 class ListKeptHere(Problem):
     code, http_status = "source-list-kept-here", 409
-    en = "The entity list {list} is kept here and at {name}; only one of them may write it. {name}'s is left out; rename one of them."
-    th = "รายชื่อ {list} มีทั้งที่นี่และที่ {name} ซึ่งเขียนได้เพียงที่เดียว ระบบข้ามของ {name} เปลี่ยนชื่อรายการใดรายการหนึ่ง"
+    en = (
+        "The entity list {list} is kept here and at {name}; only one of them may write it. {name}'s is "
+        "left out; rename one of them."
+    )
+    th = (
+        "รายชื่อ {list} มีทั้งที่นี่และที่ {name} ซึ่งเขียนได้เพียงที่เดียว ระบบข้ามของ {name} "
+        "เปลี่ยนชื่อรายการใดรายการหนึ่ง"
+    )
 
 
 def bring_lists(work: Work) -> tuple[RemoteList, ...]:
@@ -74,8 +84,14 @@ def _versions(work: Work, one: RemoteForm, keeps_lists: bool) -> None:
 
 def _publish(tx: sa.Connection, work: Work, compiled: Compiled, content: FormContent, keeps_lists: bool) -> None:
     publish(
-        tx, work.store, work.actor, compiled, programme=programme_of(tx, work.project), media=content.media,
-        origin=work.name, lists_at=work.name if keeps_lists else TABLETS,
+        tx,
+        work.store,
+        work.actor,
+        compiled,
+        programme=programme_of(tx, work.project),
+        media=content.media,
+        origin=work.name,
+        lists_at=work.name if keeps_lists else TABLETS,
     )
 
 
@@ -83,9 +99,9 @@ def _settle(tx: sa.Connection, work: Work, one: RemoteForm, problem: Problem | N
     """The form is as its source has it; what could not be read is looked at again in every run."""
     take_again(tx, work, one, new_version=True)
     tx.execute(
-        source_form.update().where(*of_form(work, one)).values(
-            mark=None if problem else one.mark, problem=problem.code if problem else None
-        )
+        source_form.update()
+        .where(*of_form(work, one))
+        .values(mark=None if problem else one.mark, problem=problem.code if problem else None)
     )
     # A form that tablets are served from here keeps the state that it has here.
     tx.execute(
@@ -115,12 +131,17 @@ def forms_of(work: Work) -> sa.Select:
 
 
 def _is_here(tx: sa.Connection, work: Work, one: RemoteForm, version: str) -> bool:
-    return tx.scalar(
-        sa.select(sa.literal(1)).where(
-            form_version.c.project_id == work.project, form_version.c.xml_form_id == one.xml_form_id,
-            form_version.c.origin == work.name, form_version.c.version == version,
+    return (
+        tx.scalar(
+            sa.select(sa.literal(1)).where(
+                form_version.c.project_id == work.project,
+                form_version.c.xml_form_id == one.xml_form_id,
+                form_version.c.origin == work.name,
+                form_version.c.version == version,
+            )
         )
-    ) is not None
+        is not None
+    )
 
 
 def _list(tx: sa.Connection, work: Work, one: RemoteList) -> bool:

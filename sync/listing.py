@@ -1,4 +1,5 @@
 """Reading a long listing as a stream: `{"value": [item, …], "other": scalar}` in constant memory."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping

@@ -1,4 +1,5 @@
 """Several downloads at a time, begun at once, handed over in order. A failure is raised in its turn."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator

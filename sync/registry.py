@@ -1,4 +1,5 @@
 """The sources of a project: adding, listing, removing, opening. Credentials lie encrypted under the row's own key."""
+
 from __future__ import annotations
 
 import datetime as dt
@@ -30,7 +31,10 @@ _RESERVED = ("tablets",)
 
 class SourceNameUnusable(Problem):
     code, http_status, exit_status = "source-name-unusable", 400, 2
-    en = "{name} cannot be the name of a source. Use up to 60 Latin letters, digits, dots and dashes, and not: tablets."
+    en = (
+        "{name} cannot be the name of a source. Use up to 60 Latin letters, digits, dots and dashes, and "
+        "not: tablets."
+    )
     th = "ใช้ {name} เป็นชื่อแหล่งข้อมูลไม่ได้ ใช้อักษรละติน ตัวเลข จุด และขีด ไม่เกิน 60 ตัว และไม่ใช่ tablets"
 
 
@@ -48,7 +52,10 @@ class SourceUnknown(Problem):
 
 class SourceAddressUnsafe(Problem):
     code, http_status, exit_status = "source-address-unsafe", 400, 2
-    en = "{server} cannot be used: a source's address begins with https:// (http:// only on this computer) and holds no password."
+    en = (
+        "{server} cannot be used: a source's address begins with https:// (http:// only on this "
+        "computer) and holds no password."
+    )
     th = "ใช้ {server} ไม่ได้ ที่อยู่ต้องขึ้นต้นด้วย https:// (http:// ได้เฉพาะเครื่องนี้) และไม่มีรหัสผ่าน"
 
 
@@ -74,8 +81,16 @@ def checked_address(url: str) -> str:
 
 
 def add(
-    tx: sa.Connection, store: Store, actor: Actor, *, name: str, kind: str, url: str, options: Mapping[str, Any],
-    credentials: Mapping[str, str], every_seconds: int = EVERY_SECONDS,
+    tx: sa.Connection,
+    store: Store,
+    actor: Actor,
+    *,
+    name: str,
+    kind: str,
+    url: str,
+    options: Mapping[str, Any],
+    credentials: Mapping[str, str],
+    every_seconds: int = EVERY_SECONDS,
 ) -> UUID:
     """Add a source, or give a known one (also a removed one) new credentials. Gives its id.
 
@@ -96,8 +111,14 @@ def add(
         if (row.kind, row.url) != (kind, url) or _place(row.options) != _place(options):
             raise SourceNameTaken(name=name)
         key = store.keyring.record(tx, project, row.id)
-        values = {"credentials": key.encrypt("credentials", secret), "options": dict(options), "removed_at": None,
-                  "problem": None, "facts": None, "every_seconds": every_seconds}
+        values = {
+            "credentials": key.encrypt("credentials", secret),
+            "options": dict(options),
+            "removed_at": None,
+            "problem": None,
+            "facts": None,
+            "every_seconds": every_seconds,
+        }
         tx.execute(source_table.update().where(*_one(project, row.id)).values(**values))
         source_id = row.id
     else:
@@ -105,8 +126,15 @@ def add(
         key = store.keyring.add_record(tx, project, source_id)
         tx.execute(
             source_table.insert().values(
-                project_id=project, id=source_id, name=name, kind=kind, url=url, options=dict(options),
-                credentials=key.encrypt("credentials", secret), every_seconds=every_seconds, created_at=now,
+                project_id=project,
+                id=source_id,
+                name=name,
+                kind=kind,
+                url=url,
+                options=dict(options),
+                credentials=key.encrypt("credentials", secret),
+                every_seconds=every_seconds,
+                created_at=now,
                 created_by=actor.id,
             )
         )
@@ -143,9 +171,7 @@ def opened(tx: sa.Connection, store: Store, row: sa.Row) -> Source:
     return open_kind(row.kind, row.name, row.url, row.options, credentials)
 
 
-def open_kind(
-    kind: str, name: str, url: str, options: Mapping[str, Any], credentials: Mapping[str, str]
-) -> Source:
+def open_kind(kind: str, name: str, url: str, options: Mapping[str, Any], credentials: Mapping[str, str]) -> Source:
     """A server that is not stored (yet): what a connection test asks. Raises SourceKindUnknown."""
     if kind not in KINDS:
         raise SourceKindUnknown(kind=kind[:20], known=", ".join(KINDS))

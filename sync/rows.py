@@ -3,6 +3,7 @@
 A page's rows and its cursor commit together. A row that cannot be taken goes to quarantine after three tries, and the
 rest goes on; one whose content cannot be had now waits for the next run.
 """
+
 from __future__ import annotations
 
 import datetime as dt
@@ -34,7 +35,10 @@ _COUNTED = {Outcome.NEW: "new", Outcome.EDITED: "edited"}
 
 class RowBroken(DeliveryRefused):
     code, http_status = "row-broken", 422
-    en = "This submission could not be taken: reading it failed three times. It is kept here whole; tell your administrator."
+    en = (
+        "This submission could not be taken: reading it failed three times. It is kept here whole; tell "
+        "your administrator."
+    )
     th = "รับข้อมูลรายการนี้ไม่ได้ การอ่านล้มเหลวสามครั้ง ข้อมูลถูกเก็บไว้ทั้งหมด แจ้งผู้ดูแลระบบ"
 
 
@@ -87,7 +91,13 @@ class _One:
     """One row of a page, being stored. `kept` is then what to remember of it."""
 
     def __init__(
-        self, tx: sa.Connection, work: Work, form: RemoteForm, row: Row, before: sa.Row | None, content: Content | None,
+        self,
+        tx: sa.Connection,
+        work: Work,
+        form: RemoteForm,
+        row: Row,
+        before: sa.Row | None,
+        content: Content | None,
         careful: bool,
     ) -> None:
         self.tx, self.work, self.form, self.row, self.before, self.content = tx, work, form, row, before, content
@@ -138,7 +148,10 @@ class _One:
 
     def _version(self, version: VersionContent) -> None:
         delivery = Delivery(
-            version.xml, version.received_at, source=self.work.name, device_id=version.device_id,
+            version.xml,
+            version.received_at,
+            source=self.work.name,
+            device_id=version.device_id,
             timezone=self.work.timezone,
         )
         problem: Problem = RowBroken()
@@ -174,7 +187,8 @@ class _One:
     def _submission(self) -> UUID | None:
         return self.tx.scalar(
             sa.select(submission.c.id).where(
-                submission.c.project_id == self.work.project, submission.c.xml_form_id == self.form.xml_form_id,
+                submission.c.project_id == self.work.project,
+                submission.c.xml_form_id == self.form.xml_form_id,
                 submission.c.root_instance_id == self.row.root_instance_id,
             )
         )
@@ -230,8 +244,10 @@ def stored(
 ) -> dict[str, sa.Row]:
     """What is known of these submissions of a form, by their remote id."""
     query = sa.select(source_row).where(
-        source_row.c.project_id == work.project, source_row.c.source_id == work.id,
-        source_row.c.remote == form.remote, source_row.c.remote_id.in_(list(ids)),
+        source_row.c.project_id == work.project,
+        source_row.c.source_id == work.id,
+        source_row.c.remote == form.remote,
+        source_row.c.remote_id.in_(list(ids)),
     )
     if lock:
         query = query.order_by(source_row.c.remote_id).with_for_update()
@@ -247,11 +263,14 @@ def still_waits(tx: sa.Connection, project: UUID, item: UUID) -> bool:
 def take_again(tx: sa.Connection, work: Work, form: RemoteForm, *, new_version: bool) -> None:
     """Rows in quarantine that are to be taken anew: somebody replayed them, or the version they lacked has come."""
     here = (
-        source_row.c.project_id == work.project, source_row.c.source_id == work.id, source_row.c.remote == form.remote,
+        source_row.c.project_id == work.project,
+        source_row.c.source_id == work.id,
+        source_row.c.remote == form.remote,
         source_row.c.quarantine_id.is_not(None),
     )
     replayed = sa.exists().where(
-        quarantine.c.project_id == source_row.c.project_id, quarantine.c.id == source_row.c.quarantine_id,
+        quarantine.c.project_id == source_row.c.project_id,
+        quarantine.c.id == source_row.c.quarantine_id,
         quarantine.c.state == "replayed",
     )
     again = sa.or_(replayed, source_row.c.problem.in_(_FORM_LACKED)) if new_version else replayed
@@ -270,7 +289,8 @@ def patient(contents: Iterator[Content]) -> Iterator[Content]:
 
 def of_form(work: Work, form: RemoteForm) -> tuple[sa.ColumnElement[bool], ...]:
     return (
-        source_form.c.project_id == work.project, source_form.c.source_id == work.id,
+        source_form.c.project_id == work.project,
+        source_form.c.source_id == work.id,
         source_form.c.remote == form.remote,
     )
 

@@ -3,6 +3,7 @@
 The same for every kind of server. Each page commits its data and its cursor together, so that a killed run goes on
 where it was.
 """
+
 from __future__ import annotations
 
 import datetime as dt
@@ -39,7 +40,12 @@ class Ran:
 
 
 def run(
-    store: Store, row: sa.Row, *, full: bool = False, wait: bool = True, everything_due: bool = True,
+    store: Store,
+    row: sa.Row,
+    *,
+    full: bool = False,
+    wait: bool = True,
+    everything_due: bool = True,
     tell: Progress | None = None,
 ) -> Ran:
     """Read one source (its row). `full` compares every id and every file; `everything_due` asks for all files that
@@ -144,8 +150,11 @@ def _waiting(work: Work, form: RemoteForm) -> None:
     """What could not be had in an earlier run is asked for again, and what somebody replayed from quarantine."""
     work.steadily(lambda tx: take_again(tx, work, form, new_version=False))
     query = sa.select(source_row.c.remote_id).where(
-        source_row.c.project_id == work.project, source_row.c.source_id == work.id, source_row.c.remote == form.remote,
-        source_row.c.mark.is_(None), source_row.c.deleted_at.is_(None),
+        source_row.c.project_id == work.project,
+        source_row.c.source_id == work.id,
+        source_row.c.remote == form.remote,
+        source_row.c.mark.is_(None),
+        source_row.c.deleted_at.is_(None),
     )
     waiting = work.steadily(lambda tx: list(tx.scalars(query.limit(1000))))
     for some in _cut(iter(waiting), 100):
@@ -174,8 +183,10 @@ def _not_in(work: Work, form: RemoteForm, seen: set[int]) -> Iterator[str]:
         query = (
             sa.select(source_row.c.remote_id, source_row.c.deleted_at)
             .where(
-                source_row.c.project_id == work.project, source_row.c.source_id == work.id,
-                source_row.c.remote == form.remote, source_row.c.remote_id > after,
+                source_row.c.project_id == work.project,
+                source_row.c.source_id == work.id,
+                source_row.c.remote == form.remote,
+                source_row.c.remote_id > after,
             )
             .order_by(source_row.c.remote_id)
             .limit(1000)
@@ -193,8 +204,10 @@ def _bury(work: Work, form: RemoteForm, remote_id: str) -> None:
     def gone(tx: sa.Connection) -> sa.Row:
         return tx.execute(
             sa.select(source_row).where(
-                source_row.c.project_id == work.project, source_row.c.source_id == work.id,
-                source_row.c.remote == form.remote, source_row.c.remote_id == remote_id,
+                source_row.c.project_id == work.project,
+                source_row.c.source_id == work.id,
+                source_row.c.remote == form.remote,
+                source_row.c.remote_id == remote_id,
             )
         ).one()
 

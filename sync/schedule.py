@@ -1,4 +1,5 @@
 """Sources on their own schedules: once a minute the worker asks for those that are due, each in a job of its own."""
+
 from __future__ import annotations
 
 import datetime as dt

@@ -4,6 +4,7 @@ A source tells of its forms with all their versions, of what changed since a cur
 and hands out content and files. What is done with it is the same for all of them (`sync/run`). Cursors are plain JSON
 that only the source itself reads; the run commits a page's cursor together with the page's data.
 """
+
 from __future__ import annotations
 
 import datetime as dt
@@ -229,7 +230,10 @@ class SourceProblem(Problem):
 
 class SourceUnreachable(SourceProblem):
     code = "source-unreachable"
-    en = "{name} does not answer at {server}. Nothing is lost; Namjai tries again by itself. Check the address and the network."
+    en = (
+        "{name} does not answer at {server}. Nothing is lost; Namjai tries again by itself. Check the "
+        "address and the network."
+    )
     th = "{name} ไม่ตอบที่ {server} ไม่มีข้อมูลสูญหาย ระบบจะลองใหม่เอง ตรวจที่อยู่และเครือข่าย"
 
 
@@ -247,8 +251,14 @@ class SourceSignIn(SourceProblem):
 
 class SourceForbidden(SourceProblem):
     code, http_status = "source-forbidden", 403
-    en = "{name} says that this account may not read {what}. Give it the right there (Central: project viewer or manager; Kobo: view submissions)."
-    th = "{name} แจ้งว่าบัญชีนี้ไม่มีสิทธิ์อ่าน {what} ให้สิทธิ์ที่เซิร์ฟเวอร์นั้น (Central: project viewer หรือ manager, Kobo: view submissions)"
+    en = (
+        "{name} says that this account may not read {what}. Give it the right there (Central: project "
+        "viewer or manager; Kobo: view submissions)."
+    )
+    th = (
+        "{name} แจ้งว่าบัญชีนี้ไม่มีสิทธิ์อ่าน {what} ให้สิทธิ์ที่เซิร์ฟเวอร์นั้น (Central: project "
+        "viewer หรือ manager, Kobo: view submissions)"
+    )
 
 
 class SourceNotThere(SourceProblem):
@@ -259,17 +269,26 @@ class SourceNotThere(SourceProblem):
 
 class SourceTalksOtherwise(SourceProblem):
     code = "source-talks-otherwise"
-    en = "{name} answered with something else than its data, such as a sign-in page or half an answer. Check that {server} is the server itself."
+    en = (
+        "{name} answered with something else than its data, such as a sign-in page or half an answer. "
+        "Check that {server} is the server itself."
+    )
     th = "{name} ตอบสิ่งที่ไม่ใช่ข้อมูล เช่น หน้าเข้าสู่ระบบหรือคำตอบไม่ครบ ตรวจว่า {server} เป็นเซิร์ฟเวอร์นั้นจริง"
 
 
 class SourceElsewhere(SourceProblem):
     code = "source-elsewhere"
-    en = "{name} sent us to another server. Namjai did not follow, because that server would have seen the password. Correct the address."
+    en = (
+        "{name} sent us to another server. Namjai did not follow, because that server would have seen "
+        "the password. Correct the address."
+    )
     th = "{name} ส่งต่อไปยังเซิร์ฟเวอร์อื่น ระบบไม่ตามไปเพราะรหัสผ่านจะรั่วไหล แก้ที่อยู่ให้ถูกต้อง"
 
 
 class SourceUncertain(SourceProblem):
     code = "source-uncertain"
-    en = "{name} lists other numbers than it counts. Nothing was held for deleted; Namjai counts again in the next run."
+    en = (
+        "{name} lists other numbers than it counts. Nothing was held for deleted; Namjai counts again in "
+        "the next run."
+    )
     th = "{name} แสดงจำนวนรายการไม่ตรงกัน ระบบไม่ถือว่ารายการใดถูกลบ และจะนับใหม่รอบหน้า"

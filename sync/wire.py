@@ -3,6 +3,7 @@
 Knows HTTP and a prepared `requests` session; knows no Central and no Kobo. What a server answers never gets into a
 problem or a log: it may be survivors' data.
 """
+
 from __future__ import annotations
 
 import datetime as dt
@@ -73,7 +74,12 @@ class Wire:
     """Reads from one server by one session, from several threads. `sign_in` renews the session after a 401."""
 
     def __init__(
-        self, session: requests.Session, *, name: str, base: str, sign_in: Callable[[], None],
+        self,
+        session: requests.Session,
+        *,
+        name: str,
+        base: str,
+        sign_in: Callable[[], None],
         patience: Patience | None = None,
     ) -> None:
         self._session, self._name, self._base, self._sign_in = session, name, base, sign_in
@@ -91,8 +97,13 @@ class Wire:
         return kind(name=self._name, server=self.server, what=what)
 
     def get(
-        self, path: str, what: str, *, params: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None, or_none: bool = False,
+        self,
+        path: str,
+        what: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        or_none: bool = False,
     ) -> Answer | None:
         """The whole answer; None for 404 when that may be (`or_none`). Raises SourceProblem."""
         return self._patiently(lambda: self._whole(path, what, params, headers, or_none))
@@ -154,7 +165,11 @@ class Wire:
             response.close()
 
     def _opened(
-        self, path: str, what: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None,
+        self,
+        path: str,
+        what: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
         or_none: bool = False,
     ) -> requests.Response | None:
         """One request, its status judged, its body not read yet. Raises SourceProblem, or _Again."""
@@ -196,7 +211,11 @@ class Wire:
         self.asked += 1
         for _ in range(4):
             response = self._session.get(
-                path, params=params, headers=dict(headers or {}), stream=True, allow_redirects=False,
+                path,
+                params=params,
+                headers=dict(headers or {}),
+                stream=True,
+                allow_redirects=False,
                 timeout=(self.patience.connect, self.patience.silence),
             )
             if response.status_code not in _REDIRECTS:

@@ -3,6 +3,7 @@
 One run a source at a time, across machines: a lock of PostgreSQL that ends with the connection of whoever held it; and
 every transaction of a run checks that its source still names this run, so that one that lost its lock writes nothing.
 """
+
 from __future__ import annotations
 
 import datetime as dt
@@ -74,9 +75,7 @@ class Work:
     def tx(self) -> Iterator[sa.Connection]:
         """One transaction of this run. Raises RunOvertaken when another run has begun."""
         with self.store.database.begin(self.actor) as tx:
-            mine = tx.scalar(
-                sa.select(source_table.c.run_id).where(*_is(self)).with_for_update(read=True)
-            )
+            mine = tx.scalar(sa.select(source_table.c.run_id).where(*_is(self)).with_for_update(read=True))
             if mine != self.run_id:
                 raise RunOvertaken(name=self.name)
             yield tx
@@ -130,7 +129,8 @@ def begin(work: Work) -> None:
         tx.execute(
             source_run.update()
             .where(
-                source_run.c.project_id == work.project, source_run.c.source_id == work.id,
+                source_run.c.project_id == work.project,
+                source_run.c.source_id == work.id,
                 source_run.c.ended_at.is_(None),
             )
             .values(ended_at=now, problem="run-interrupted")

@@ -1,4 +1,5 @@
 """A Central is read: what it holds is what the store holds, however it changes, and at no more cost than must be."""
+
 from __future__ import annotations
 
 import pytest

@@ -191,7 +191,9 @@ def downgrade() -> None:
     op.alter_column("comment", "user_id", existing_type=sa.UUID(), nullable=False)
     op.drop_column("comment", "author")
     op.drop_table("source_file")
-    op.drop_index("source_row_quarantine_idx", table_name="source_row", postgresql_where=sa.text("quarantine_id IS NOT NULL"))
+    op.drop_index(
+        "source_row_quarantine_idx", table_name="source_row", postgresql_where=sa.text("quarantine_id IS NOT NULL")
+    )
     op.drop_index("source_row_waiting_idx", table_name="source_row", postgresql_where=sa.text("mark IS NULL"))
     op.drop_index(op.f("source_row_project_id_submission_id_idx"), table_name="source_row")
     op.drop_index(
