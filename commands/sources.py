@@ -14,7 +14,7 @@ _EVERY = click.option(
 
 @click.group()
 def sources() -> None:
-    """Servers that Namjai reads from: ODK Central and KoboToolbox."""
+    """Servers that Namjai reads from."""
 
 
 @sources.group()
@@ -36,19 +36,6 @@ def central(
     """A project of an ODK Central."""
     password = _secret("Password", password_stdin)
     _add(name, "central", url, {"project": number}, {"email": username, "password": password}, every, project)
-
-
-@add.command()
-@click.argument("name")
-@click.option("--url", required=True, help="The server's address, as in the browser.")
-@click.option("--asset", "assets", multiple=True, help="Read only this asset (its uid); may be given several times.")
-@click.option("--token-stdin", is_flag=True, help="Read the API token from standard input.")
-@_EVERY
-@_PROJECT
-def kobo(name: str, url: str, assets: tuple[str, ...], token_stdin: bool, every: int, project: str | None) -> None:
-    """An account of a KoboToolbox."""
-    token = _secret("API token", token_stdin)
-    _add(name, "kobo", url, {"assets": list(assets)}, {"token": token}, every, project)
 
 
 @sources.command("list")

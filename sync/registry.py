@@ -21,8 +21,8 @@ from store.opening import Store
 from store.tables import source as source_table
 from sync.source import Source
 
-# A third kind of server is one more file, named here.
-KINDS = {"central": "sync.central:open_source", "kobo": "sync.kobo:open_source"}
+# Another kind of server is one more file, named here.
+KINDS = {"central": "sync.central:open_source"}
 EVERY_SECONDS = 300
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
