@@ -19,7 +19,10 @@ _SWEEP_EVERY = 60
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when the process that started this one is gone.")
 def worker(with_parent: bool) -> None:
     """Do background jobs until Ctrl-C."""
-    import sync.schedule  # noqa: F401  these register their handlers
+    # These register their handlers.
+    import exports.making  # noqa: F401
+    import exports.printing  # noqa: F401
+    import sync.schedule  # noqa: F401
     from commands.opening import opened
 
     with opened(pool_size=4) as store:
