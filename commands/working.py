@@ -20,10 +20,9 @@ _SWEEP_EVERY = 60
 def worker(with_parent: bool) -> None:
     """Do background jobs until Ctrl-C."""
     # These register their handlers.
-    import exports.making  # noqa: F401
-    import exports.printing  # noqa: F401
-    import sync.schedule  # noqa: F401
     from commands.opening import opened
+    from exports import making, printing  # noqa: F401
+    from sync import schedule  # noqa: F401
 
     with opened(pool_size=4) as store:
         asyncio.run(_work(store, os.getppid() if with_parent else None))
