@@ -212,7 +212,9 @@ def _why_it_does_not_answer(places: Places) -> str:
         said = str(error)
     if f'database "{DATABASE}" does not exist' in said:
         with psycopg.connect(_dsn(places, "postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {DATABASE}")
+            # Somebody who was killed while making it may have left a server process that is about to finish.
+            with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                connection.execute(f"CREATE DATABASE {DATABASE}")
     return _last_line(said)
 
 
