@@ -211,10 +211,10 @@ def _why_it_does_not_answer(places: Places) -> str:
     except psycopg.OperationalError as error:
         said = str(error)
     if f'database "{DATABASE}" does not exist' in said:
-        with psycopg.connect(_dsn(places, "postgres"), autocommit=True) as connection:
-            # Somebody who was killed while making it may have left a server process that is about to finish.
-            with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                connection.execute(f"CREATE DATABASE {DATABASE}")
+        # Somebody who was killed while making it may have left a server process that is about to finish.
+        made_meanwhile = contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation)
+        with psycopg.connect(_dsn(places, "postgres"), autocommit=True) as connection, made_meanwhile:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
     return _last_line(said)
 
 
