@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from cases.projects import programme_of
 from cases.publishing import TABLETS, make_list, publish
+from cases.source_problems import FormElsewhere, ListKeptHere
 from namjai.problems import Problem
 from odk.xform import read_xform
 from odk.xlsform import Compiled
@@ -16,27 +17,6 @@ from store.tables import entity, entity_list, form, form_version, source_form, s
 from sync.rows import of_form, take_again
 from sync.source import FormContent, RemoteForm, RemoteList, SourceProblem
 from sync.work import Work
-
-
-class FormElsewhere(Problem):
-    code, http_status = "source-form-differs", 502
-    en = (
-        "{name} has a form {form} whose XForm cannot be used here ({reason}). Its submissions wait; the "
-        "other forms are read."
-    )
-    th = "{name} มีแบบฟอร์ม {form} ที่ใช้ XForm ไม่ได้ ({reason}) ข้อมูลของแบบฟอร์มนี้รออยู่ แบบฟอร์มอื่นอ่านตามปกติ"
-
-
-class ListKeptHere(Problem):
-    code, http_status = "source-list-kept-here", 409
-    en = (
-        "The entity list {list} is kept here and at {name}; only one of them may write it. {name}'s is "
-        "left out; rename one of them."
-    )
-    th = (
-        "รายชื่อ {list} มีทั้งที่นี่และที่ {name} ซึ่งเขียนได้เพียงที่เดียว ระบบข้ามของ {name} "
-        "เปลี่ยนชื่อรายการใดรายการหนึ่ง"
-    )
 
 
 def bring_lists(work: Work) -> tuple[RemoteList, ...]:

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from cases import deliveries
+from cases.source_problems import RowBroken
 from namjai.problems import Problem
 from store.tables import quarantine, source_form, source_row, submission
 from submissions.delivery import Delivery, Outcome
-from submissions.problems import DeliveryRefused
 from submissions.quarantine import settle
 from submissions.review import ReviewState, remark, review_by_source
 from sync.source import Content, RemoteForm, Row, VersionContent
@@ -31,15 +31,6 @@ _TRIES = 3
 _NOT_THE_ROW = ("08", "53", "57", "58", "40", "25P")
 _FORM_LACKED = ("form-unknown", "form-version-unknown", "form-closed")
 _COUNTED = {Outcome.NEW: "new", Outcome.EDITED: "edited"}
-
-
-class RowBroken(DeliveryRefused):
-    code, http_status = "row-broken", 422
-    en = (
-        "This submission could not be taken: reading it failed three times. It is kept here whole; tell "
-        "your administrator."
-    )
-    th = "รับข้อมูลรายการนี้ไม่ได้ การอ่านล้มเหลวสามครั้ง ข้อมูลถูกเก็บไว้ทั้งหมด แจ้งผู้ดูแลระบบ"
 
 
 class Batch:

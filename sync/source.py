@@ -13,6 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from cases.source_problems import (
+    SourceElsewhere,
+    SourceForbidden,
+    SourceNotThere,
+    SourceProblem,
+    SourceSignIn,
+    SourceSlow,
+    SourceTalksOtherwise,
+    SourceUncertain,
+    SourceUnreachable,
+)
 from namjai.problems import Problem
 from submissions.delivery import File
 from submissions.entity_feed import RemoteEntity
@@ -220,75 +231,29 @@ class Source(Protocol):
         """Sign out where that is due, and let the connections go."""
 
 
-class SourceProblem(Problem):
-    """A source cannot be read now. Its facts never hold what a server answered: that may be survivors' data."""
-
-    code, http_status = "source-problem", 502
-    en = "{name} could not be read. Nothing is lost; Namjai tries again. If it stays, tell your administrator."
-    th = "อ่านข้อมูลจาก {name} ไม่ได้ ไม่มีข้อมูลสูญหาย ระบบจะลองใหม่ หากยังเป็นอยู่ให้แจ้งผู้ดูแลระบบ"
-
-
-class SourceUnreachable(SourceProblem):
-    code = "source-unreachable"
-    en = (
-        "{name} does not answer at {server}. Nothing is lost; Namjai tries again by itself. Check the "
-        "address and the network."
-    )
-    th = "{name} ไม่ตอบที่ {server} ไม่มีข้อมูลสูญหาย ระบบจะลองใหม่เอง ตรวจที่อยู่และเครือข่าย"
-
-
-class SourceSlow(SourceProblem):
-    code = "source-slow"
-    en = "{name} answers too slowly or is too busy. Namjai stopped waiting, keeps what came, and tries again later."
-    th = "{name} ตอบช้าหรือมีงานมากเกินไป ระบบหยุดรอ เก็บข้อมูลที่มาแล้วไว้ และจะลองใหม่ภายหลัง"
-
-
-class SourceSignIn(SourceProblem):
-    code, http_status = "source-sign-in", 401
-    en = "{name} does not accept the e-mail, password or token. Set them anew: namjai sources remove, then add."
-    th = "{name} ไม่รับอีเมล รหัสผ่าน หรือโทเค็น ตั้งใหม่ด้วย namjai sources remove แล้ว add"
-
-
-class SourceForbidden(SourceProblem):
-    code, http_status = "source-forbidden", 403
-    en = (
-        "{name} says that this account may not read {what}. Give it the right there (Central: project "
-        "viewer or manager; Kobo: view submissions)."
-    )
-    th = (
-        "{name} แจ้งว่าบัญชีนี้ไม่มีสิทธิ์อ่าน {what} ให้สิทธิ์ที่เซิร์ฟเวอร์นั้น (Central: project "
-        "viewer หรือ manager, Kobo: view submissions)"
-    )
-
-
-class SourceNotThere(SourceProblem):
-    code, http_status = "source-not-there", 404
-    en = "{name} has no {what}. Check the project number or the form there; perhaps this account may not see it."
-    th = "{name} ไม่มี {what} ตรวจเลขโครงการหรือแบบฟอร์มที่เซิร์ฟเวอร์นั้น บัญชีนี้อาจไม่มีสิทธิ์เห็น"
-
-
-class SourceTalksOtherwise(SourceProblem):
-    code = "source-talks-otherwise"
-    en = (
-        "{name} answered with something else than its data, such as a sign-in page or half an answer. "
-        "Check that {server} is the server itself."
-    )
-    th = "{name} ตอบสิ่งที่ไม่ใช่ข้อมูล เช่น หน้าเข้าสู่ระบบหรือคำตอบไม่ครบ ตรวจว่า {server} เป็นเซิร์ฟเวอร์นั้นจริง"
-
-
-class SourceElsewhere(SourceProblem):
-    code = "source-elsewhere"
-    en = (
-        "{name} sent us to another server. Namjai did not follow, because that server would have seen "
-        "the password. Correct the address."
-    )
-    th = "{name} ส่งต่อไปยังเซิร์ฟเวอร์อื่น ระบบไม่ตามไปเพราะรหัสผ่านจะรั่วไหล แก้ที่อยู่ให้ถูกต้อง"
-
-
-class SourceUncertain(SourceProblem):
-    code = "source-uncertain"
-    en = (
-        "{name} lists other numbers than it counts. Nothing was held for deleted; Namjai counts again in "
-        "the next run."
-    )
-    th = "{name} แสดงจำนวนรายการไม่ตรงกัน ระบบไม่ถือว่ารายการใดถูกลบ และจะนับใหม่รอบหน้า"
+# Whoever writes a source finds here what it may raise.
+__all__ = [
+    "Account",
+    "Content",
+    "Cursor",
+    "EntityPage",
+    "FetchedFile",
+    "FormContent",
+    "Page",
+    "Remark",
+    "RemoteFile",
+    "RemoteForm",
+    "RemoteList",
+    "Row",
+    "Source",
+    "SourceElsewhere",
+    "SourceForbidden",
+    "SourceNotThere",
+    "SourceProblem",
+    "SourceSignIn",
+    "SourceSlow",
+    "SourceTalksOtherwise",
+    "SourceUncertain",
+    "SourceUnreachable",
+    "VersionContent",
+]

@@ -1,0 +1,123 @@
+"""What reading a server may say: why a source cannot be read, why one of its forms or rows waits.
+
+They are raised by `sync` and shown by the pages, which may not know it; so they stand here. Their facts never hold what
+a server answered: that may be survivors' data.
+"""
+
+from __future__ import annotations
+
+from namjai.problems import Problem
+from submissions.problems import DeliveryRefused
+
+
+class SourceProblem(Problem):
+    """A source cannot be read now."""
+
+    code, http_status = "source-problem", 502
+    en = "{name} could not be read. Nothing is lost; Namjai tries again. If it stays, tell your administrator."
+    th = "อ่านข้อมูลจาก {name} ไม่ได้ ไม่มีข้อมูลสูญหาย ระบบจะลองใหม่ หากยังเป็นอยู่ให้แจ้งผู้ดูแลระบบ"
+
+
+class SourceUnreachable(SourceProblem):
+    code = "source-unreachable"
+    en = (
+        "{name} does not answer at {server}. Nothing is lost; Namjai tries again by itself. Check the "
+        "address and the network."
+    )
+    th = "{name} ไม่ตอบที่ {server} ไม่มีข้อมูลสูญหาย ระบบจะลองใหม่เอง ตรวจที่อยู่และเครือข่าย"
+
+
+class SourceSlow(SourceProblem):
+    code = "source-slow"
+    en = "{name} answers too slowly or is too busy. Namjai stopped waiting, keeps what came, and tries again later."
+    th = "{name} ตอบช้าหรือมีงานมากเกินไป ระบบหยุดรอ เก็บข้อมูลที่มาแล้วไว้ และจะลองใหม่ภายหลัง"
+
+
+class SourceSignIn(SourceProblem):
+    code, http_status = "source-sign-in", 401
+    en = (
+        "{name} does not accept the e-mail, password or token. Nothing is lost; enter new ones on the page Sources, "
+        "or by namjai sources add."
+    )
+    th = "{name} ไม่รับอีเมล รหัสผ่าน หรือโทเค็น ไม่มีข้อมูลสูญหาย ใส่ใหม่ที่หน้าแหล่งข้อมูล หรือด้วย namjai sources add"
+
+
+class SourceForbidden(SourceProblem):
+    code, http_status = "source-forbidden", 403
+    en = (
+        "{name} says that this account may not read {what}. Give it the right there (Central: project "
+        "viewer or manager; Kobo: view submissions)."
+    )
+    th = (
+        "{name} แจ้งว่าบัญชีนี้ไม่มีสิทธิ์อ่าน {what} ให้สิทธิ์ที่เซิร์ฟเวอร์นั้น (Central: project "
+        "viewer หรือ manager, Kobo: view submissions)"
+    )
+
+
+class SourceNotThere(SourceProblem):
+    code, http_status = "source-not-there", 404
+    en = "{name} has no {what}. Check the project number or the form there; perhaps this account may not see it."
+    th = "{name} ไม่มี {what} ตรวจเลขโครงการหรือแบบฟอร์มที่เซิร์ฟเวอร์นั้น บัญชีนี้อาจไม่มีสิทธิ์เห็น"
+
+
+class SourceTalksOtherwise(SourceProblem):
+    code = "source-talks-otherwise"
+    en = (
+        "{name} answered with something else than its data, such as a sign-in page or half an answer. "
+        "Check that {server} is the server itself."
+    )
+    th = "{name} ตอบสิ่งที่ไม่ใช่ข้อมูล เช่น หน้าเข้าสู่ระบบหรือคำตอบไม่ครบ ตรวจว่า {server} เป็นเซิร์ฟเวอร์นั้นจริง"
+
+
+class SourceElsewhere(SourceProblem):
+    code = "source-elsewhere"
+    en = (
+        "{name} sent us to another server. Namjai did not follow, because that server would have seen "
+        "the password. Correct the address."
+    )
+    th = "{name} ส่งต่อไปยังเซิร์ฟเวอร์อื่น ระบบไม่ตามไปเพราะรหัสผ่านจะรั่วไหล แก้ที่อยู่ให้ถูกต้อง"
+
+
+class SourceUncertain(SourceProblem):
+    code = "source-uncertain"
+    en = (
+        "{name} lists other numbers than it counts. Nothing was held for deleted; Namjai counts again in "
+        "the next run."
+    )
+    th = "{name} แสดงจำนวนรายการไม่ตรงกัน ระบบไม่ถือว่ารายการใดถูกลบ และจะนับใหม่รอบหน้า"
+
+
+class RunInterrupted(SourceProblem):
+    code = "run-interrupted"
+    en = "A run of {name} was cut short, by a restart or a lost connection. The next one goes on where it was."
+    th = "การอ่าน {name} หยุดกลางคัน เพราะระบบเริ่มใหม่หรือการเชื่อมต่อขาด รอบถัดไปจะอ่านต่อจากเดิม"
+
+
+class FormElsewhere(Problem):
+    code, http_status = "source-form-differs", 502
+    en = (
+        "{name} has a form {form} whose XForm cannot be used here ({reason}). Its submissions wait; the "
+        "other forms are read."
+    )
+    th = "{name} มีแบบฟอร์ม {form} ที่ใช้ XForm ไม่ได้ ({reason}) ข้อมูลของแบบฟอร์มนี้รออยู่ แบบฟอร์มอื่นอ่านตามปกติ"
+
+
+class ListKeptHere(Problem):
+    code, http_status = "source-list-kept-here", 409
+    en = (
+        "The entity list {list} is kept here and at {name}; only one of them may write it. {name}'s is "
+        "left out; rename one of them."
+    )
+    th = (
+        "รายชื่อ {list} มีทั้งที่นี่และที่ {name} ซึ่งเขียนได้เพียงที่เดียว ระบบข้ามของ {name} "
+        "เปลี่ยนชื่อรายการใดรายการหนึ่ง"
+    )
+
+
+class RowBroken(DeliveryRefused):
+    code, http_status = "row-broken", 422
+    en = (
+        "This submission could not be taken: reading it failed three times. It is kept here whole; tell "
+        "your administrator."
+    )
+    th = "รับข้อมูลรายการนี้ไม่ได้ การอ่านล้มเหลวสามครั้ง ข้อมูลถูกเก็บไว้ทั้งหมด แจ้งผู้ดูแลระบบ"
