@@ -89,20 +89,29 @@ def _look_in(server: Server, wanted: list[Spot], language: str, found: Found) ->
         readers: dict[str | None, Any] = {}
         for spot in wanted:
             if spot.reader not in readers:
-                readers[spot.reader] = _reader(browser, server, spot.reader)
+                readers[spot.reader] = _reader(browser, server, spot.reader, language)
             try:
                 _look_at(readers[spot.reader], server, spot, language, found)
             except Exception as error:
                 found.complaints.append(f"{spot.name}.{language} ({spot.path}): {str(error).splitlines()[0]}")
 
 
-def _reader(browser: Any, server: Server, reader: str | None) -> Any:
+def _reader(browser: Any, server: Server, reader: str | None, language: str) -> Any:
     page = browser.new_context(viewport={"width": DESK, "height": HEIGHTS[DESK]}).new_page()
+    # Both browsers are the same person, whose language is the one last asked for: each asks for its own every time.
+    page.route("**/*", lambda route: _ask_in(language, route))
     page.set_default_timeout(15_000)
     page.complaints = listen(page)
     if reader:
         enter(page, server.url, server.person(reader))
     return page
+
+
+def _ask_in(language: str, route: Any) -> None:
+    address = route.request.url
+    if route.request.resource_type in ("document", "xhr", "fetch") and "lang=" not in address:
+        address += f"{'&' if '?' in address else '?'}lang={language}"
+    route.continue_(url=address)
 
 
 def _look_at(page: Any, server: Server, spot: Spot, language: str, found: Found) -> None:
