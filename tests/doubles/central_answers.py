@@ -9,7 +9,7 @@ import re
 import uuid as uuids
 from base64 import b64decode, b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
 from html import escape
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from doubles.central_world import Dataset, Entity, Form, FormVersion, Refused, Sub, World, hash_of
+from doubles.server import Answer
 
 NOT_THERE = Refused(404, "Could not find the resource you were looking for.", 404.1)
 NO_ENTRY = Refused(401, "Could not authenticate with the provided credentials.", 401.2)
@@ -30,13 +31,6 @@ class Asked:
     headers: Any
     body: bytes = b""
     rest: tuple[str, ...] = ()
-
-
-@dataclass
-class Answer:
-    status: int
-    body: bytes = b""
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 def in_json(value: Any, status: int = 200, **headers: str) -> Answer:
