@@ -248,12 +248,18 @@ class World:
         self.log(form, "unarchive" if active else "archive")
         return form
 
-    def share(self, form_id: str, user: str, *permissions: str, filters: list[dict] | None = None) -> None:
-        """Let a user do these things; with filters, only with rows that one of them means."""
+    def share(self, form_id: str, user: str, *permissions: str) -> None:
+        """Let a user do these things."""
         form = self.forms[form_id]
-        form.shared[user] = dict.fromkeys(permissions, filters)
+        form.shared[user] = dict.fromkeys(permissions)
         for name in permissions:
-            form.permissions[user, name] = self.uid("p", form.uid, user, name)
+            if (user, name) not in form.permissions:
+                form.permissions[user, name] = self.uid("p", form.uid, user, name)
+
+    def share_part(self, form_id: str, user: str, filters: list[dict]) -> None:
+        """Let a user see the rows that one of the filters means."""
+        self.share(form_id, user, "view_asset", "partial_submissions")
+        self.forms[form_id].shared[user]["view_submissions"] = filters
 
     def may(self, form: Form, user: str | None, permission: str) -> bool:
         return permission in form.shared.get(user or "", {})
@@ -359,6 +365,16 @@ class World:
             self._edited(form, sub.current.instance_id, f"uuid:{fresh}", etree.tostring(root, encoding="unicode").encode(), root, {}, self.owner)
             changed.append(sub)
         return changed
+
+    def duplicate(self, form_id: str, root_id: str | int) -> Sub:
+        """The same answers again, as begun and ended now, with copies of its files."""
+        old = self.sub(form_id, root_id)
+        root, fresh, now = etree.fromstring(old.current.xml), self.uid("uuid", form_id), self.tick()[:23] + "+00:00"
+        for path in (["start"], ["end"]):
+            if root.find("{*}" + path[0]) is not None:
+                _put(root, path, now)
+        _put(root, ["meta", "instanceID"], f"uuid:{fresh}")
+        return self.submit(etree.tostring(root, encoding="unicode").encode(), {name: content for name, content in old.files.items() if content is not None})
 
     def attach(self, form_id: str, root_id: str | int, name: str, content: bytes) -> None:
         """A file comes late. Nothing else of the row changes."""
