@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from doubles.kobo_openrosa import OpenRosa as Answers
+from doubles.kobo_exports import Exports as Answers
 from doubles.kobo_world import World
 from doubles.server import Answer, Doubled, Fault, certificate, listen
 

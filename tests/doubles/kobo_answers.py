@@ -82,6 +82,8 @@ class Basics:
             asked.user = self._who(headers)
             return self._routed(asked)
         except Refused as refused:
+            if refused.status == 500:
+                return Answer(500, _recorded(100), {"Content-Type": "text/html; charset=utf-8"})
             said = refused.message if isinstance(refused.message, dict | list) else {"detail": refused.message}
             return in_json(said | refused.more if isinstance(said, dict) else said, refused.status, **({"WWW-Authenticate": "Session"} if refused.status == 401 else {}))
         except Broken:
@@ -199,7 +201,7 @@ class Assets(Basics):
         form = self.form(asked, uid, "change_asset")
         said = asked.json()
         if "content" in said:
-            self.world.change(form.uid, jsonb(said["content"]))
+            self.world.change(form.uid, said["content"])
         form.title = said.get("name", form.title)
         return in_json(self._asset(asked, form))
 
@@ -286,7 +288,7 @@ class Assets(Basics):
     def take(self, asked: Asked) -> Answer:
         parts = multipart(asked)
         try:
-            form = self.world.upload(parts["file"][1], parts["name"][1].decode())
+            form = self.world.upload(parts["file"][1], parts["name"][1].decode(), own=True)
             created = [{"uid": form.uid, "kind": "asset", "summary": jsonb(_summary(form.draft.content)), "owner__username": asked.user}]
             said = {"status": "complete", "messages": {"created": created}}
         except Refused:
@@ -344,8 +346,10 @@ class Assets(Basics):
 
     def history(self, asked: Asked, uid: str) -> Answer:
         form = self.form(asked, uid, "manage_asset")
-        wanted = dict(one.split(":", 1) for one in asked.query.get("q", "").split() if ":" in one)
-        rows = [one for one in reversed(form.history) if all(str(one.get(name)) == value for name, value in wanted.items())]
+        # A Boolean query; here as much of it as is asked: terms joined by AND, or by OR.
+        wanted = [one.split(":", 1) for one in asked.query.get("q", "").split() if ":" in one]
+        joined = any if " OR " in asked.query.get("q", "") else all
+        rows = [one for one in reversed(form.history) if joined(str(one.get(name)) == value for name, value in wanted) or not wanted]
         page = self.paged(asked, rows)
         return in_json(page | {"results": [self._happened(form, one) for one in page["results"]]})
 
@@ -362,7 +366,7 @@ class Assets(Basics):
 
     def _permissions(self, asked: Asked, form: Form) -> list[dict[str, Any]]:
         shown = []
-        for (user, name), uid in sorted(form.permissions.items(), key=lambda one: (list(self.world.passwords).index(one[0][0]), one[0][1])):
+        for (user, name), uid in sorted(form.permissions.items(), key=lambda one: one[0]):
             if asked.user in (user, self.world.owner):
                 shown.append(self._permission(asked, form, user, name, uid))
         return shown
@@ -432,7 +436,7 @@ def _hash(version: FormVersion) -> str:
 def _summary(content: dict[str, Any]) -> dict[str, Any]:
     rows = content["survey"]
     asked = [one for one in rows if one["type"] not in (*_GROUPS, "start", "end")]
-    columns = dict.fromkeys(name for one in rows for name in one if not name.startswith("$"))
+    columns = dict.fromkeys(name for one in asked for name in one if not name.startswith("$"))
     good = len(asked)
     return {
         "geo": any(one["type"].startswith("geo") for one in rows), "labels": [one["label"][0] for one in asked if "label" in one][:5], "columns": list(columns),

@@ -12,7 +12,7 @@ from doubles.kobo_world import Form, Refused, Sub, World, bare, prefixed
 from doubles.server import Answer
 
 _MOST = 1000
-_ALWAYS = ("_uuid", "meta/rootUuid", "_validation_status")
+_ALWAYS = ("_uuid", "meta/rootUuid")
 
 
 class Data(Assets):
@@ -88,18 +88,20 @@ class Data(Assets):
     def _look(self, form: Form, sub: Sub) -> Look:
         system = {
             "_id": sub.id, "_uuid": sub.current.uuid, "meta/rootUuid": sub.root, "_submission_time": sub.at[:19], "_submitted_by": sub.by,
-            "_xform_id_string": form.uid, "_status": "submitted_via_web", "_validation_status.uid": sub.review,
+            "_xform_id_string": sub.current.named, "_status": "submitted_via_web", "_validation_status.uid": sub.review,
         }
         answers = sub.current.answers
         return lambda name: system.get(name, answers.get(name))
 
-    def shown(self, form: Form, sub: Sub, fields: list[str] | None = None, *, hook: bool = False) -> dict[str, Any]:
-        """A row; of `fields` alone, in the order in which MongoDB gives them back, when they are named."""
+    def shown(self, form: Form, sub: Sub, fields: list[str] | None = None) -> dict[str, Any]:
+        """A row; of `fields` alone, in the order in which MongoDB gives them back, when they are named.
+
+        A validation status that is not among the fields shows as {}, though there be one (K256)."""
         answers, now = sub.current.answers, sub.current
         if fields:
             wanted = {*fields, *_ALWAYS}
             answers = {name: value for name, value in answers.items() if name in wanted}
-        ends: dict[str, Any] = {"_xform_id_string": form.uid, "_uuid": now.uuid}
+        ends: dict[str, Any] = {"_xform_id_string": sub.current.named, "_uuid": now.uuid}
         if "meta/rootUuid" not in answers:
             ends["meta/rootUuid"] = sub.root
         if not fields:

@@ -14,24 +14,28 @@ _SETTINGS = {"form_id": "id_string"}
 _YES = {"yes": True, "true": True, "true()": True, "no": False, "false": False, "false()": False}
 
 
-def content_of(xlsform: bytes | str, kuid: Callable[[], str]) -> dict[str, Any]:
-    """An XLSForm (a workbook, or a Markdown table) as an asset's content. `kuid` makes the ids of rows."""
+def content_of(xlsform: bytes | str) -> dict[str, Any]:
+    """An XLSForm (a workbook, or a Markdown table) as an asset's content, its rows without ids yet."""
     data = xlsform.encode() if isinstance(xlsform, str) else xlsform
     sheets = get_xlsform(data, file_type=".md" if data.lstrip()[:1] == b"|" else ".xlsx")
     languages = _languages([*sheets.survey, *(sheets.choices or [])])
-    survey = _with_paths([_question(row, languages) for row in sheets.survey])
+    survey = [_question(row, languages) for row in sheets.survey]
     choices = [_choice(row, languages) for row in sheets.choices or []]
-    for row in survey:
-        row["$kuid"] = kuid()
-    for row in choices:
-        row["$kuid"] = kuid()
     settings = {_SETTINGS.get(name, name): value for name, value in (sheets.settings or [{}])[0].items() if name != "form_title"}
     found: dict[str, Any] = {"schema": "1", "survey": survey, "choices": choices, "settings": settings}
     if sheets.entities:
         found["entities"] = [dict(row) for row in sheets.entities]
     found["translated"] = [one for one in _TRANSLATED if any(one in row for row in [*survey, *choices])]
     found["translations"] = languages
-    return jsonb(found)
+    return found
+
+
+def with_ids(content: dict[str, Any], kuid: Callable[[], str]) -> dict[str, Any]:
+    """The content with an id in every row, and in every question its path."""
+    for row in [*content["survey"], *content.get("choices", ())]:
+        if "$kuid" not in row:
+            row["$kuid"] = kuid()
+    return jsonb(content | {"survey": _with_paths(content["survey"])})
 
 
 def _languages(rows: list[dict]) -> list[str | None]:

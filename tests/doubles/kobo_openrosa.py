@@ -84,7 +84,7 @@ class OpenRosa(Data):
         form, number = self._numbered(asked), asked.path.rsplit("/", 1)[1].partition(".")[0]
         for one in form.media.values():
             if str(one.number) == number:
-                return Answer(200, one.content, {"Content-Type": mimetype(one.name), "Content-Disposition": f"attachment; filename={one.name}", "X-OpenRosa-Version": "1.0", "X-OpenRosa-Accept-Content-Length": "10000000"})
+                return Answer(200, one.content, {"Content-Type": mimetype(one.name), "Content-Disposition": f"attachment; filename={one.name}"})
         raise Refused(404, "Not found.", plain=True)
 
     # Submissions

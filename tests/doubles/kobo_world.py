@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from doubles.kobo_forms import content_of, xform_of
+from doubles.kobo_forms import content_of, with_ids, xform_of
 from doubles.kobo_rows import answers_of
 from lxml import etree
 
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 @dataclass
 class Version:
-    """A submission as it was at one time. `xml` as it is on the wire, `uuid` without its prefix."""
+    """A submission as it was at one time. `xml` as it is on the wire, `uuid` without its prefix, `named` the form's id in it."""
 
     instance_id: str
     uuid: str
@@ -46,6 +46,7 @@ class Version:
     at: str
     by: str | None
     answers: dict[str, Any]
+    named: str = ""
 
 
 @dataclass
@@ -110,6 +111,7 @@ class Form:
     modified: str
     formhub: str
     draft: FormVersion
+    asset_number: int = 0
     number: int = 0
     versions: list[FormVersion] = field(default_factory=list)
     active: bool = False
@@ -161,7 +163,9 @@ class World:
         self.passwords = {"field": "PASSWORD", "viewer": "PASSWORD", "other": "PASSWORD"}
         self.tokens = {"API_TOKEN": "field", "VIEWER_TOKEN": "viewer", "OTHER_TOKEN": "other"}
         self.forms = Forms()
-        self.numbers = itertools.count(1)
+        self.numbers, self.asset_numbers = itertools.count(1), itertools.count(1)
+        # Uuids of submissions that another request is just taking.
+        self.in_hand: set[str] = set()
         self.imports: dict[str, dict[str, Any]] = {}
         # Who makes ids, and who carries what hooks send: tests that replay recordings put their own here.
         self.uid: Callable[..., str] = self._uid
@@ -185,16 +189,16 @@ class World:
 
     # Forms
 
-    def upload(self, xlsform: bytes | str, title: str | None = None) -> Form:
-        """A form from its XLSForm (a workbook, or a Markdown table): a new asset, or a new draft of the one with that `id_string`."""
-        uid = self.uid("a")
-        content = content_of(xlsform, lambda: self.uid("kuid", uid))
+    def upload(self, xlsform: bytes | str, title: str | None = None, *, own: bool = False) -> Form:
+        """A form from its XLSForm (a workbook, or a Markdown table): a new draft of the asset with that `id_string`, or (`own`) a new asset."""
+        content = content_of(xlsform)
         known = [one for one in self.forms.values() if one.id_string == content["settings"].get("id_string")]
-        if known:
+        if known and not own:
             return self.change(known[-1].uid, content)
-        made = self.tick()
+        made, uid = self.tick(), self.uid("a")
+        content = with_ids(content, lambda: self.uid("kuid", uid))
         draft = FormVersion(self.uid("v", uid), content, made)
-        form = Form(uid, title or _title(xlsform) or uid, made, self.tick(), self.uid("formhub", uid), draft)
+        form = Form(uid, title or _title(xlsform) or uid, made, self.tick(), self.uid("formhub", uid), draft, next(self.asset_numbers))
         form.permissions = {(self.owner, name): self.uid("p", uid, self.owner, name) for name in OWNERS}
         form.shared[self.owner] = dict.fromkeys(OWNERS)
         self.forms[uid] = form
@@ -204,13 +208,16 @@ class World:
         """Another content: a draft version, which tablets do not see before it is deployed."""
         form = self.forms[form_id]
         form.modified = self.tick()
-        form.draft = FormVersion(self.uid("v", form.uid), content, form.modified)
+        fresh = with_ids(content, lambda: self.uid("kuid", form.uid))
+        form.draft = FormVersion(self.uid("v", form.uid), fresh, form.modified)
         return form
 
     def publish(self, form_id: str) -> Form:
         """Deploy the draft."""
         form = self.forms[form_id]
         draft, at = form.draft, self.tick()
+        if any("label" in one for one in draft.content.get("entities", ())) and draft.content["translations"] != [None]:
+            raise Refused(500, "Kobo does not deploy a form with translated labels whose entities sheet has labels (K13): take that sheet away")
         if draft not in form.versions:
             draft.number, draft.deployed = len(form.versions) + 1, at
             draft.version = f"{draft.number} ({draft.made[:19].replace('T', ' ')})"
@@ -284,6 +291,8 @@ class World:
         if deprecated := _meta(root, "deprecatedID"):
             return self._edited(form, deprecated, instance, xml, root, files or {}, by)
         uuid = bare(instance)
+        if uuid in self.in_hand:
+            raise Refused(423, f"Submission {uuid} is currently being processed. Try again later.")
         if known := form.by_uuid.get(uuid):
             return self._again(known, uuid, xml, files or {})
         moment = at or self.tick()
@@ -314,7 +323,7 @@ class World:
         return form
 
     def _version(self, form: Form, instance: str, uuid: str, xml: bytes, root: etree._Element, at: str, by: str | None) -> Version:
-        return Version(instance, uuid, xml, at, by, answers_of(root, form.versions[-1].repeats))
+        return Version(instance, uuid, xml, at, by, answers_of(root, form.versions[-1].repeats), root.get("id") or form.uid)
 
     def _again(self, sub: Sub, uuid: str, xml: bytes, files: Mapping[str, bytes]) -> Sub:
         if sub.current.uuid != uuid or sub.current.xml != xml:
