@@ -285,6 +285,7 @@ def kobo(world):
     session = requests.Session()
     session.headers["Authorization"] = "Token API_TOKEN"
     data = f"{double.url}/api/v2/assets/{world.forms['house'].uid}/data/"
+    double.history = lambda **query: session.get(data.replace("/data/", "/history/"), params=query, timeout=5).json()
     double.get = lambda path="", **query: session.get(data + path, params=query, timeout=5, allow_redirects=False)
     yield double
     session.close()
@@ -357,3 +358,22 @@ def test_a_photo_comes_late_goes_with_an_edit_and_its_address_with_it(world, kob
     row = kobo.get("6/").json()
     assert (row["_uuid"], row["meta/rootUuid"], row["_validation_status"]["uid"]) == ("q", "p", "validation_status_approved")
     assert [one["media_file_basename"] for one in row["_attachments"]] == ["q.jpg"] and kobo.get(f"6/attachments/{old}/").status_code == 404
+
+
+def test_the_history_is_asked_for_by_what_was_done_newest_first(world, kobo):
+    world.review("house", 1, "approved")
+    world.edit("house", 1, instance("again", deprecated="u0"))
+    world.delete("house", 2)
+    found = kobo.history(q="action:modify-submission OR action:delete-submission", limit=2)
+    assert [(one["action"], one["metadata"]["submission"]["root_uuid"]) for one in found["results"]] == [("delete-submission", "u1"), ("modify-submission", "u0")]
+    assert found["count"] == 3 and world.sub("house", 1).stands
+    world.review("house", 1, "on_hold")
+    assert not world.sub("house", 1).stands
+
+
+def test_a_row_whose_number_was_given_early_is_seen_late(world, kobo):
+    early = next(world.numbers)
+    world.submit(instance("first"))
+    assert ids(kobo.get())[-1] == 7
+    world.submit(instance("second"), number=early)
+    assert ids(kobo.get())[-2:] == [6, 7] and ids(kobo.get(query='{"_id": {"$gt": 5}}')) == [6, 7]

@@ -216,22 +216,27 @@ class Assets(Basics):
 
     def _asset(self, asked: Asked, form: Form) -> dict[str, Any]:
         uid, draft, live, base, tail = form.uid, form.draft, form.published, self.url(f"assets/{form.uid}/"), asked.suffix
-        last = max((one.at for one in form.subs.values()), default=None) if form.subs else None
         own = {
             "url": base + tail, "owner": self.url("users/field/") + tail, "files": [self._media(form, one) for one in form.media.values()], "summary": _summary(draft.content),
             "date_created": form.made, "date_modified": form.modified, "date_deployed": form.deployed, "version_id": draft.uid, "version__content_hash": _hash(draft),
             "version_count": len(form.versions) + (draft not in form.versions), "has_deployment": bool(live), "deployed_version_id": live.uid if live else None,
             "deployed_versions": {"count": len(form.versions), "next": None, "previous": None, "results": [self._version(form, one) for one in reversed(form.versions)]},
-            "deployment__active": form.active, "deployment__submission_count": len(form.subs), "deployment__last_submission_time": last,
+            "deployment__active": form.active, "deployment__submission_count": len(form.subs), "deployment__last_submission_time": form.last,
             "deployment__uuid": form.formhub if live else None, "deployment_status": _status(form), "report_styles": _report_styles(draft.content), "content": draft.content,
             "uid": uid, "name": form.title, "permissions": self._permissions(asked, form),
-            "effective_permissions": [{"codename": one} for one in _EFFECTIVE if asked.user == self.world.owner or self.world.may(form, asked.user, one)],
+            "effective_permissions": self._effective(asked, form),
             "data": base + "data/" + tail, "status": "shared" if len(form.shared) > 1 else "private", "last_modified_by": self.world.owner if len(form.versions) + (draft not in form.versions) > 1 else None,
         }
         template = json.loads(_TEMPLATE.replace("{uid}", uid).replace("https://kobo.example.org", self.domain).replace("https://kc.kobo.example.org", self.kc))
         if not live:
             template["deployment__data_download_links"] = {}
         return {name: own.get(name, template[name]) for name in template}
+
+    def _effective(self, asked: Asked, form: Form) -> list[dict[str, str]]:
+        mine = set(_EFFECTIVE) if asked.user == self.world.owner else set(form.shared[asked.user or ""])
+        if "partial_submissions" in mine:
+            mine.discard("view_submissions")
+        return [{"codename": one} for one in (*_EFFECTIVE, "partial_submissions") if one in mine]
 
     def asset_xform(self, asked: Asked, uid: str) -> Answer:
         form = self.form(asked, uid)
@@ -396,6 +401,16 @@ class Assets(Basics):
             else:
                 self.world.share(uid, user, "view_asset", name)
         return in_json(self._permissions(asked, form))
+
+
+def _meant(form: Form, query: str) -> list[int]:
+    """Where in a history the lines are that a query means, the newest first: actions, joined by OR."""
+    if not query:
+        return list(range(len(form.history)))[::-1]
+    wanted = {one.removeprefix("action:").strip('"') for one in query.split(" OR ") if one.startswith("action:")}
+    if len(wanted) < len(query.split(" OR ")):
+        raise Refused(400, "Bad query")
+    return sorted((place for one in wanted for place in form.actions.get(one, ())), reverse=True)
 
 
 def _template() -> str:

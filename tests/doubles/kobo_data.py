@@ -73,10 +73,12 @@ class Data(Assets):
             ids = form.ids
         elif list(query) == ["_id"] and isinstance(wanted, int):
             ids = [wanted] if wanted in form.by_id else []
+        elif list(query) == ["meta/rootUuid"] and isinstance(query["meta/rootUuid"], str):
+            ids = [form.subs[one].id for one in [query["meta/rootUuid"]] if one in form.subs]
         elif list(query) == ["_id"] and least:
             ids = form.above(wanted[least[0]], inclusive=least[0] == "$gte")
         else:
-            ids = [sub.id for sub in form.by_id.values() if matches(self._look(form, sub), query)]
+            ids = [one for one in form.ids if matches(self._look(form, form.by_id[one]), query)]
         if list(order) not in ([], ["_id"]):
             looks = {one: self._look(form, form.by_id[one]) for one in ids}
             for name, way in reversed(list(order.items())):
@@ -157,6 +159,9 @@ class Data(Assets):
         if permission and not self.world.may(form, asked.user, permission):
             raise FORBIDDEN
         sub = self.world.sub(uid, int(key) if key.isdigit() else prefixed(bare(key)))
+        if not key.isdigit() and (prefixed(bare(key)) == bare(key) or bare(key) not in (bare(sub.root), sub.current.uuid)):
+            # Found by the first uuid or by the current one; ids that are no uuids are not asked for in this way.
+            raise NOT_FOUND
         if not matches(self._look(form, sub), self._mine(asked, form, None)):
             raise NOT_FOUND
         return form, sub

@@ -10,7 +10,7 @@ import itertools
 import random
 import re
 import uuid as uuids
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,6 +62,8 @@ class Sub:
     uids: dict[str, str] = field(default_factory=dict)
     came: dict[str, str] = field(default_factory=dict)
     status: dict[str, Any] | None = None
+    # How many versions there were when the validation status was set.
+    reviewed: int = 0
 
     @property
     def current(self) -> Version:
@@ -70,6 +72,11 @@ class Sub:
     @property
     def review(self) -> str | None:
         return self.status["uid"] if self.status else None
+
+    @property
+    def stands(self) -> bool:
+        """Whether the validation status is older than the last edit, which left it standing."""
+        return self.status is not None and self.reviewed < len(self.versions)
 
 
 @dataclass
@@ -125,6 +132,9 @@ class Form:
     shared: dict[str, dict[str, Any]] = field(default_factory=dict)
     permissions: dict[tuple[str, str], str] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    # Where in the history the lines of an action are.
+    actions: dict[str, list[int]] = field(default_factory=dict)
+    last: str | None = None
     hooks: list[Any] = field(default_factory=list)
     exports: list[Any] = field(default_factory=list)
     days: dict[str, int] = field(default_factory=dict)
@@ -274,9 +284,11 @@ class World:
     # Submissions
 
     def submit(
-        self, xml: bytes, files: Mapping[str, bytes] | None = None, *, at: str | None = None, device: str | None = None, by: str | None = "field", form: Form | None = None,
+        self, xml: bytes, files: Mapping[str, bytes] | None = None, *, at: str | None = None, device: str | None = None, by: str | None = "field", form: Form | None = None, number: int | None = None,
     ) -> Sub:
-        """Take an instance as tablets send it, or one written by a person, which names its form by `id_string` and is put into the deployed form's words."""
+        """Take an instance as tablets send it, or one written by a person, which names its form by `id_string` and is put
+        into the deployed form's words. `number`: an `_id` that was taken from `numbers` before, because numbers are given
+        before rows are there for all to see."""
         root = _parse(xml)
         form = form or self.form_for(root)
         if root.get("id") not in (form.uid, None) and root.get("id") == form.id_string:
@@ -297,11 +309,12 @@ class World:
             return self._again(known, uuid, xml, files or {})
         moment = at or self.tick()
         version = self._version(form, instance, uuid, xml, root, moment, by)
-        sub = Sub(next(self.numbers), _meta(root, "rootUuid") or prefixed(uuid), moment, by, [version])
+        sub = Sub(next(self.numbers) if number is None else number, _meta(root, "rootUuid") or prefixed(uuid), moment, by, [version])
         sub.files = dict.fromkeys(self._named(form, root))
         self._attach(sub, files or {})
         form.subs[sub.root] = form.by_id[sub.id] = form.by_uuid[uuid] = sub
-        form.ids.append(sub.id)
+        insort(form.ids, sub.id)
+        form.last = max(form.last or "", moment)
         form.days[moment[:10]] = form.days.get(moment[:10], 0) + 1
         self.log(form, "add-submission", sub)
         for told in self.after_submit:
@@ -396,6 +409,7 @@ class World:
         if uid is not None and uid not in STATUSES:
             raise Refused(400, f"Invalid validation status: `{uid}`")
         self.tick()
+        sub.reviewed = len(sub.versions)
         sub.status = {"timestamp": int(self.now.timestamp()), "uid": uid, "by_whom": by, "label": STATUSES[uid]} if uid else None
         self.log(form, "modify-submission", sub, status=STATUSES[uid] if uid else "None")
         return sub
@@ -433,6 +447,7 @@ class World:
         """A line of the project history."""
         if sub is not None:
             more = {"submission": {**({"status": more.pop("status")} if "status" in more else {}), "root_uuid": bare(sub.root), "submitted_by": sub.by}, **more}
+        form.actions.setdefault(action, []).append(len(form.history))
         form.history.append({"action": action, "by": by or self.owner, "at": written(self.now), **more})
 
 
