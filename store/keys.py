@@ -10,7 +10,6 @@ changes rows of `record_key` and `organisation_key`, never a ciphertext (storage
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import hmac
 import os
 from dataclasses import dataclass, field
@@ -157,14 +156,12 @@ class Keyring:
     def hash_by(self, purpose: str, version: int, *parts: bytes | str) -> bytes:
         """The same by a given version of the key. Raises KeyMissing when there is no such version."""
         try:
-            mac = hmac.new(self._purposes[purpose, version], digestmod=hashlib.sha256)
+            key = self._purposes[purpose, version]
         except KeyError as error:
             raise KeyMissing() from error
-        for part in parts:
-            data = part.encode() if isinstance(part, str) else part
-            mac.update(len(data).to_bytes(8, "big"))
-            mac.update(data)
-        return mac.digest()
+        measured = [part.encode() if isinstance(part, str) else part for part in parts]
+        # One call in C: an HMAC object costs five times as much, and a submission needs a dozen.
+        return hmac.digest(key, b"".join(len(part).to_bytes(8, "big") + part for part in measured), "sha256")
 
     def purpose_version(self, purpose: str) -> int:
         return max(version for name, version in self._purposes if name == purpose)
