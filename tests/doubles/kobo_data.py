@@ -6,7 +6,8 @@ import json
 from email.utils import format_datetime
 from typing import Any
 
-from doubles.kobo_answers import FORBIDDEN, NOT_FOUND, Asked, Assets, in_json, mimetype
+from doubles.kobo_answers import Assets
+from doubles.kobo_http import FORBIDDEN, NOT_FOUND, Asked, in_json, mimetype
 from doubles.kobo_rows import Look, matches, sorting, where
 from doubles.kobo_world import Form, Refused, Sub, World, bare, prefixed
 from doubles.server import Answer

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from doubles.kobo_answers import NOT_FOUND, Asked, in_json
 from doubles.kobo_forms import jsonb
 from doubles.kobo_hooks import Hooks
+from doubles.kobo_http import NOT_FOUND, Asked, in_json
 from doubles.kobo_world import Form, Refused, Sub, World
 from doubles.server import Answer
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from doubles.kobo_answers import NOT_FOUND, Asked, in_json
 from doubles.kobo_forms import jsonb
+from doubles.kobo_http import NOT_FOUND, Asked, in_json
 from doubles.kobo_openrosa import OpenRosa
 from doubles.kobo_world import Form, Refused, Sub, World
 from doubles.server import Answer

@@ -5,8 +5,8 @@ import hashlib
 from typing import Any
 from xml.sax.saxutils import escape
 
-from doubles.kobo_answers import Asked, in_json, mimetype, multipart
 from doubles.kobo_data import Data
+from doubles.kobo_http import Asked, in_json, mimetype, multipart, recorded
 from doubles.kobo_world import Form, Refused, Sub, World
 from doubles.server import Answer
 from lxml import etree
@@ -101,7 +101,7 @@ class OpenRosa(Data):
             return answer
         parts = multipart(asked)
         if "xml_submission_file" not in parts:
-            return Answer(500, _broken(), {"Content-Type": "text/html; charset=utf-8"})
+            return Answer(500, recorded(100), {"Content-Type": "text/html; charset=utf-8"})
         xml = parts.pop("xml_submission_file")[1]
         files = {name: content for name, content in parts.values() if name}
         sub = self.world.submit(xml, files, by=asked.user)
@@ -124,12 +124,6 @@ class OpenRosa(Data):
 
         put(root, said["submission"])
         return self.world.submit(etree.tostring(root, encoding="unicode").encode(), by=asked.user), form
-
-
-def _broken() -> bytes:
-    from doubles.kobo_answers import _recorded
-
-    return _recorded(100)
 
 
 def _zoned(at: str) -> str:
