@@ -216,6 +216,7 @@ class Central(CentralLists):
             "updatedAt": found.get("updatedAt"),
             "reviewState": found.get("reviewState"),
             "deviceId": found.get("deviceId"),
+            "submitterId": found.get("submitterId"),
         }
         return row_of({"__id": remote_id, "__system": system})
 

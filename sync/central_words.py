@@ -10,6 +10,7 @@ from uuid import UUID
 
 from submissions.entity_feed import EntityState
 from submissions.review import ReviewState
+from submissions.submitters import Submitter
 from sync.source import Remark, Row
 
 # Central sets its times inside transactions that commit later: what is older than the newest by less is read again.
@@ -38,7 +39,14 @@ def row_of(one: Mapping[str, Any]) -> Row:
         files_here=system.get("attachmentsPresent"),
         files_expected=system.get("attachmentsExpected"),
         inline=system,
+        submitter=_submitter(system),
     )
+
+
+def _submitter(system: Mapping[str, Any]) -> Submitter | None:
+    """Who sent it; nobody where it came without signing in."""
+    number = system.get("submitterId")
+    return None if number is None else Submitter(str(number), system.get("submitterName") or "")
 
 
 def head_of(one: Mapping[str, Any]) -> tuple[UUID, int, str | None]:

@@ -23,6 +23,7 @@ from store.tables import quarantine, source_form, source_row, submission
 from submissions.delivery import Delivery, Outcome
 from submissions.quarantine import settle
 from submissions.review import ReviewState, remark, review_by_source
+from submissions.submitters import learn
 from sync.source import Content, RemoteForm, Row, VersionContent
 from sync.work import Work
 
@@ -48,11 +49,19 @@ class Batch:
     def store(self, cursor: Mapping[str, Any] | None = None) -> None:
         """Wait for the contents, store everything, and the cursor with it. Raises SourceProblem for all of a source."""
         contents = {one.row.remote_id: one for one in patient(self._contents)}
+        self._learn_submitters()
         try:
             # A savepoint a row is two more round trips; nearly always no row needs one.
             self._work.steadily(lambda tx: self._store(tx, contents, cursor, careful=False))
         except _RowFailed:
             self._work.steadily(lambda tx: self._store(tx, contents, cursor, careful=True))
+
+    def _learn_submitters(self) -> None:
+        """In a transaction of its own: what the run remembers of them is then stored, whatever becomes of the page."""
+        work = self._work
+        new = {row.submitter for row in self.rows.values() if row.submitter} - work.submitters.keys()
+        if new:
+            work.submitters |= work.steadily(lambda tx: learn(tx, work.store, work.actor, work.id, new))
 
     def _store(
         self, tx: sa.Connection, contents: dict[str, Content], cursor: Mapping[str, Any] | None, *, careful: bool
@@ -201,6 +210,8 @@ class _One:
         values |= {"tries": before.tries if before else 0, "files_asked": before.files_asked if before else 0}
         values |= {"root_instance_id": row.root_instance_id, "submission_id": found}
         values |= {"review": row.review, "deleted_at": row.deleted_at}
+        if row.submitter:
+            values["submitter_id"] = self.work.submitters[row.submitter]
         values |= self.values
         if self.content is None or self.content.problem is None:
             values["review_mark"] = row.review_mark
@@ -217,7 +228,7 @@ class _One:
         return dt.datetime.now(dt.UTC)
 
 
-_REMEMBERED = ("mark", "review_mark", "files_due_at", "problem", "quarantine_id")
+_REMEMBERED = ("mark", "review_mark", "files_due_at", "problem", "quarantine_id", "submitter_id")
 _KEY = ("project_id", "source_id", "remote", "remote_id")
 
 

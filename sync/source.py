@@ -28,6 +28,7 @@ from namjai.problems import Problem
 from submissions.delivery import File
 from submissions.entity_feed import RemoteEntity
 from submissions.review import ReviewState
+from submissions.submitters import Submitter
 
 Cursor = Mapping[str, Any]
 
@@ -65,6 +66,8 @@ class Row:
     leave it alone. `review` None: the source says nothing about review. `review_mark` is other text whenever somebody
     reviewed or commented, as far as the source shows it. `files_here` and `files_expected` None: not told by listings.
     `inline` is what the source needs to make content of this row without asking again (Kobo: the row itself).
+    `submitter` is who sent its first version there: Central's submitterId and submitterName; Kobo's `_submitted_by` as
+    both, None where that is null. None also where this listing does not say: what is known of the row stays.
     """
 
     remote_id: str
@@ -77,6 +80,7 @@ class Row:
     files_here: int | None = None
     files_expected: int | None = None
     inline: Any = field(default=None, repr=False)
+    submitter: Submitter | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from store.opening import Store
 from store.tables import project as project_table
 from store.tables import source as source_table
 from store.tables import source_run
+from submissions.submitters import Submitter
 from sync.source import Source
 
 # Serialization failure and deadlock: the same once more may go well.
@@ -56,6 +57,8 @@ class Work:
     run_id: UUID = field(default_factory=new_id)
     counts: Counter = field(default_factory=Counter)
     problems: list[Problem] = field(default_factory=list)
+    # Those that this run has met, by their ids here.
+    submitters: dict[Submitter, UUID] = field(default_factory=dict, repr=False)
     tell: Progress = lambda *_: None
     started: float = field(default_factory=time.monotonic)
 

@@ -47,6 +47,16 @@ source_form = project_table(
     refers_to("source", "source_id", to=("id",)),
 )
 
+# Whom a source names as the sender of submissions: staff, so who it is lies encrypted, under the key of this row.
+submitter = project_table(
+    "submitter",
+    required("id", Uuid),
+    required("source_id", Uuid),
+    required("person", sa.LargeBinary),
+    sa.PrimaryKeyConstraint("project_id", "id"),
+    refers_to("source", "source_id", to=("id",)),
+)
+
 source_row = project_table(
     "source_row",
     required("source_id", Uuid),
@@ -66,8 +76,11 @@ source_row = project_table(
     optional("problem"),
     required("tries", sa.Integer),
     optional("quarantine_id", Uuid),
+    # Who sent it there, where the source says so.
+    optional("submitter_id", Uuid),
     sa.PrimaryKeyConstraint("project_id", "source_id", "remote", "remote_id"),
     refers_to("source_form", "source_id", "remote"),
+    refers_to("submitter", "submitter_id", to=("id",)),
     sa.Index(None, "project_id", "submission_id"),
     sa.Index(
         "source_row_files_due_idx", "project_id", "source_id", "files_due_at",
