@@ -21,6 +21,7 @@ from cases.grant_rules import WAITING, Standing, after_approval, decided, not_ap
 from cases.letter_data import Asked, letter_data
 from cases.letters import Issued
 from cases.projects import programme_of
+from namjai.languages import Words
 from namjai.problems import ChangedMeanwhile, Forbidden, InputInvalid, NotFound
 from odk.letter import LetterData
 from odk.programme import LetterRule, Programme
@@ -50,7 +51,10 @@ def approve(
     """
     programme = _programme(tx, actor.project)
     if len(condition) > LONGEST_CONDITION:
-        raise InputInvalid(field="condition", reason=f"it is longer than {LONGEST_CONDITION} characters")
+        raise InputInvalid(
+            field=Words("Condition", "เงื่อนไข"),
+            reason=Words(f"it is longer than {LONGEST_CONDITION} characters", f"ยาวเกิน {LONGEST_CONDITION} ตัวอักษร"),
+        )
     with tx.begin_nested():
         grant = grant_rows.locked(tx, actor.project, grant_id)
         _seen(grant, row_version, seen_content)
@@ -109,7 +113,10 @@ def mark_paid(
             raise GrantRequestRejected()
         zone = zoneinfo.ZoneInfo(programme.timezone)
         if not grant.approved_at.astimezone(zone).date() <= paid_on <= letters.today_in(programme.timezone):
-            raise InputInvalid(field="paid_on", reason="a payment lies between the approval and today")
+            raise InputInvalid(
+                field=Words("Paid on", "วันที่จ่าย"),
+                reason=Words("a payment lies between the approval and today", "ต้องอยู่ระหว่างวันอนุมัติกับวันนี้"),
+            )
         code = how.strip() if _CODE.fullmatch(how.strip()) else ""
         if how.strip() and not code:
             say(tx, store, actor, grant.id, how)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from cases import passwords
 from cases.access import ROLE_NAMES
+from namjai.languages import Words
 from namjai.problems import InputInvalid, NotFound, Problem
 from store.actor import Actor
 from store.audit import Event, record
@@ -58,9 +59,9 @@ def create(
     """
     email, name = folded(email), " ".join(name.split())[:120]
     if not _EMAIL.fullmatch(email) or len(email) > 254:
-        raise InputInvalid(field="email", reason="it is no email address")
+        raise InputInvalid(field=Words("Email", "อีเมล"), reason=Words("it is no email address", "ไม่ใช่ที่อยู่อีเมล"))
     if not name:
-        raise InputInvalid(field="name", reason="it is empty")
+        raise InputInvalid(field=Words("Name", "ชื่อ"), reason=Words("it is empty", "ยังไม่ได้กรอก"))
     if tx.scalar(sa.select(users.c.id).where(users.c.email == email)):
         raise EmailTaken()
     user_id = new_id()
@@ -243,7 +244,7 @@ def _with_role(project: UUID) -> sa.Select:
 
 def _check(role: str) -> None:
     if role not in ROLE_NAMES:
-        raise InputInvalid(field="role", reason="it is none of the roles")
+        raise InputInvalid(field=Words("Role", "บทบาท"), reason=Words("it is none of the roles", "ไม่ใช่บทบาทที่มีอยู่"))
 
 
 def _not_own(actor: Actor, user_id: UUID) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from namjai.languages import Words
 from namjai.problems import ChangedMeanwhile, InputInvalid, NotFound, Problem
 from odk.programme import Programme
 from store.actor import Actor
@@ -52,7 +53,10 @@ def move(
     way of the case forgets them. Raises InputInvalid, NotFound, ChangedMeanwhile, StageNeedsIntake.
     """
     if programme.stage(stage) is None:
-        raise InputInvalid(field="stage", reason="it is not one of the programme's stages")
+        raise InputInvalid(
+            field=Words("Stage", "ขั้นตอน"),
+            reason=Words("it is not one of the programme's stages", "ไม่ใช่ขั้นตอนของโครงการนี้"),
+        )
     row = tx.execute(_case(actor.project, case_id).with_for_update()).one_or_none()
     if row is None:
         raise NotFound()

@@ -101,12 +101,16 @@ def _change(email: str, project: str | None, what: str, *more: str) -> str | Non
 
 def _person(tx: sa.Connection, project: UUID, email: str) -> UUID:
     from cases import people
+    from namjai.languages import Words
     from namjai.problems import InputInvalid
 
     wanted = people.folded(email)
     found = next((row.id for row in people.listed(tx, project) if row.email == wanted), None)
     if found is None:
-        raise InputInvalid(field="email", reason="nobody here signs in with it")
+        raise InputInvalid(
+            field=Words("Email", "อีเมล"),
+            reason=Words("nobody here signs in with it", "ไม่มีผู้ใช้ที่ใช้อีเมลนี้"),
+        )
     return found
 
 
@@ -158,6 +162,7 @@ def revoke_tablet(name: str, project: str | None) -> None:
     """The tablet's token opens nothing from now on."""
     from cases import tablets
     from commands.opening import opened, project_actor
+    from namjai.languages import Words
     from namjai.problems import InputInvalid
 
     with opened() as store:
@@ -165,6 +170,9 @@ def revoke_tablet(name: str, project: str | None) -> None:
         with store.database.begin(actor) as tx:
             found = next((row.id for row in tablets.listed(tx, actor.project) if row.name == name), None)
             if found is None:
-                raise InputInvalid(field="name", reason="no tablet in use has it")
+                raise InputInvalid(
+                    field=Words("Name", "ชื่อ"),
+                    reason=Words("no tablet in use has it", "ไม่มีแท็บเล็ตที่ใช้งานอยู่ชื่อนี้"),
+                )
             tablets.revoke(tx, store, actor, found)
     click.echo(f"{name} is revoked.")

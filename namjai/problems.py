@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from namjai.languages import Words
+
 Language = Literal["en", "th"]
 
 
@@ -14,7 +16,8 @@ class Problem(Exception):
     """Something a person should read. Subclasses name the kind.
 
     `code` is stable and unique (documents and tests rely on it), `http_status` and `exit_status` say how the two
-    front doors answer, `en` and `th` are sentences with `{placeholders}` filled from the facts.
+    front doors answer, `en` and `th` are sentences with `{placeholders}` filled from the facts; a fact that is `Words`
+    stands in the sentence's language.
     """
 
     code: ClassVar[str] = "unexpected"
@@ -32,7 +35,8 @@ class Problem(Exception):
 
     def text(self, language: str = "en") -> str:
         """The sentence in the language asked for; English where there is none."""
-        return (self.th if language == "th" else self.en).format_map(_Facts(self.facts))
+        facts = {name: fact.in_(language) if isinstance(fact, Words) else fact for name, fact in self.facts.items()}
+        return (self.th if language == "th" else self.en).format_map(_Facts(facts))
 
     def both(self) -> str:
         """Thai, then English: what a tablet shows to whoever holds it."""

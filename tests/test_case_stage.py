@@ -110,6 +110,12 @@ def test_what_makes_no_sense_is_asked_again(ploy: Reader, desk: Field, given: di
     assert answer.status_code == 400 and said in body and 'name="since"' in body and case(desk) == before
 
 
+def test_a_thai_reader_is_told_in_thai_what_makes_no_sense(ploy: Reader, desk: Field) -> None:
+    given = {"stage": "care", "since": "soon", "revision": str(case(desk).row_version)}
+    body = ploy.post(f"{ASK}?lang=th", given).get_data(as_text=True)
+    assert "ตั้งแต่วันที่: ไม่ใช่วันที่" in body and "it is no date" not in body
+
+
 @pytest.mark.parametrize("role", ["field_staff", "therapist", "finance", "legal", "auditor", "admin", "donor_liaison"])
 def test_others_are_not_offered_it_and_may_not(app: Flask, store: Store, desk: Field, person: Callable[..., Actor], role: str) -> None:
     reader = signed_in(app, store, person(role, "Somebody Else"))

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from cases import stages
 from cases.stages import StageInFuture
 from cases.who import by_key, who
+from namjai.languages import Words
 from namjai.problems import InputInvalid, Problem
 from web import words
 from web.frame import page, toast
@@ -82,7 +83,7 @@ def _day(text: str) -> dt.date:
     try:
         day = dt.date.fromisoformat(text)
     except ValueError as error:
-        raise InputInvalid(field="since", reason="it is no date") from error
+        raise InputInvalid(field=Words("Since", "ตั้งแต่วันที่"), reason=Words("it is no date", "ไม่ใช่วันที่")) from error
     if day > words.today():
         raise StageInFuture()
     return day
@@ -90,5 +91,5 @@ def _day(text: str) -> dt.date:
 
 def _version(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise InputInvalid(field="revision", reason="it is no number")
+        raise InputInvalid(field=Words("Revision", "ลำดับการแก้ไข"), reason=Words("it is no number", "ไม่ใช่ตัวเลข"))
     return int(text)

@@ -13,6 +13,7 @@ from cases.grant_page import grant_page
 from cases.grant_problems import GrantNotApproved
 from cases.grant_rules import seen_in
 from cases.who import script_of
+from namjai.languages import Words
 from namjai.problems import InputInvalid, NotFound, Problem
 from submissions.review import say, thread
 from web import grant_words, words
@@ -170,7 +171,7 @@ def pay(id: UUID) -> Any:
     try:
         paid_on = dt.date.fromisoformat(request.form.get("paid_on", ""))
     except ValueError as error:
-        raise InputInvalid(field="paid_on", reason="it is no date") from error
+        raise InputInvalid(field=Words("Paid on", "วันที่จ่าย"), reason=Words("it is no date", "ไม่ใช่วันที่")) from error
     version, _ = seen_in(request.form.get("revision", ""))
     grants.mark_paid(
         g.tx, store(), g.actor, id, paid_on=paid_on, how=request.form.get("how", "")[:200], row_version=version
