@@ -105,7 +105,11 @@ TABLE: dict[str, dict[str, Scope]] = {
     "form.publish": {"coordinator": _ALL, "admin": _ALL},
     "tablet.manage": {"coordinator": _ALL, "admin": _ALL},
     "user.manage": {"admin": _ALL},
+    # Servers that are read: adding one, reading it now, a new account, removing it.
+    "source.manage": {"coordinator": _ALL, "admin": _ALL},
+    # What could not be taken: the list and taking it again. Looking into it, with a reason, is for those who reveal.
     "quarantine.manage": {"coordinator": _ALL, "admin": _ALL},
+    "quarantine.open": {"coordinator": _ALL},
     "audit.read": {"auditor": _ALL, "director": _ALL, "admin": _ALL},
     # Who looked at this person: part of the case page for those who answer for it.
     "case.audit": {"coordinator": _ALL, "supervisor": _TEAM, "director": _ALL, "auditor": _ALL},

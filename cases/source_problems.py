@@ -80,10 +80,7 @@ class SourceElsewhere(SourceProblem):
 
 class SourceUncertain(SourceProblem):
     code = "source-uncertain"
-    en = (
-        "{name} lists other numbers than it counts. Nothing was held for deleted; Namjai counts again in "
-        "the next run."
-    )
+    en = "{name} lists other numbers than it counts. Nothing was held for deleted; Namjai counts again in the next run."
     th = "{name} แสดงจำนวนรายการไม่ตรงกัน ระบบไม่ถือว่ารายการใดถูกลบ และจะนับใหม่รอบหน้า"
 
 
@@ -108,10 +105,7 @@ class ListKeptHere(Problem):
         "The entity list {list} is kept here and at {name}; only one of them may write it. {name}'s is "
         "left out; rename one of them."
     )
-    th = (
-        "รายชื่อ {list} มีทั้งที่นี่และที่ {name} ซึ่งเขียนได้เพียงที่เดียว ระบบข้ามของ {name} "
-        "เปลี่ยนชื่อรายการใดรายการหนึ่ง"
-    )
+    th = "รายชื่อ {list} มีทั้งที่นี่และที่ {name} ซึ่งเขียนได้เพียงที่เดียว ระบบข้ามของ {name} เปลี่ยนชื่อรายการใดรายการหนึ่ง"
 
 
 class RowBroken(DeliveryRefused):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from cases import access, people
+from cases import access, people, quarantine_list, source_list
 from cases.paging import MOST_COUNTED, counted
 from cases.review_queue import waiting_for
 from cases.sessions import SignedIn
@@ -69,6 +69,15 @@ def open_cases(tx: sa.Connection, me: SignedIn) -> dict:
         sa.select(sa.func.count()).select_from(sa.select(cases.c.id).where(*where).limit(MOST_COUNTED + 1).subquery())
     )
     return {"n": counted(n or 0), "mine": mine}
+
+
+def sources_waiting(tx: sa.Connection, me: SignedIn) -> dict | None:
+    """What somebody should see to: how much lies in quarantine, which sources could not be read. None: nothing."""
+    if me.project is None:
+        return None
+    kept = quarantine_list.count(tx, me.project) if access.may("quarantine.manage", me.role) else 0
+    failed = source_list.trouble(tx, me.project) if access.may("source.manage", me.role) else []
+    return {"kept": kept, "failed": failed} if kept or failed else None
 
 
 def tablets_seen(tx: sa.Connection, project: UUID, today: dt.date, zone: dt.tzinfo) -> tuple[dict, list[TabletSeen]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from cases import access
+from cases import access, quarantine_list
 from cases.paging import MOST_COUNTED, counted
 from cases.review_queue import waiting_for
 from cases.sessions import SignedIn
@@ -35,7 +35,8 @@ def counts(tx: sa.Connection, me: SignedIn) -> Counts:
     if access.may("grant.decide", me.role):
         act_as(tx, me.actor(access.scope_of("grant.decide", me.role)))
         decide = _count(tx, grants_to_decide(me))
-    return Counts(review=counted(review), grants=counted(decide))
+    kept = quarantine_list.count(tx, me.project) if me.project and access.may("quarantine.manage", me.role) else 0
+    return Counts(review=counted(review), grants=counted(decide), quarantine=kept)
 
 
 def grants_to_decide(me: SignedIn) -> sa.Select:

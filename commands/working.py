@@ -22,9 +22,9 @@ def worker(with_parent: bool) -> None:
     # These register their handlers.
     from commands.opening import opened
     from exports import making, printing  # noqa: F401
-    from sync import schedule  # noqa: F401
+    from sync import schedule, trials  # noqa: F401
 
-    with opened(pool_size=4) as store:
+    with opened(pool_size=6) as store:
         asyncio.run(_work(store, os.getppid() if with_parent else None))
 
 

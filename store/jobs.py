@@ -19,11 +19,12 @@ from store.opening import Store
 PRINT_LETTER = "letters.print"
 READ_SOURCE = "sources.read"
 READ_DUE_SOURCES = "sources.due"
+TRY_SOURCE = "sources.try"
 MAKE_EXPORT = "exports.make"
 EXPIRE_EXPORTS = "exports.expire"
 
 Handler = Callable[..., None]
-QUEUES = ("default", "sources")
+QUEUES = ("default", "sources", "trials")
 _handlers: dict[str, Handler] = {}
 _queues: dict[str, str] = {}
 _repeated: dict[str, str] = {}

@@ -92,8 +92,11 @@ class Central(CentralLists):
 
     def check(self) -> Account:
         found = self._wire.json(self._at(), f"project {self._project}")
-        forms = self._wire.json(self._at("forms"), "forms")
-        named = tuple((one.get("name") or one["xmlFormId"], None) for one in forms if one.get("publishedAt"))
+        # Only then does it say how many submissions each has.
+        forms = self._wire.json(self._at("forms"), "forms", headers={"X-Extended-Metadata": "true"})
+        named = tuple(
+            (one.get("name") or one["xmlFormId"], one.get("submissions")) for one in forms if one.get("publishedAt")
+        )
         return Account(self._wire.server, str(found.get("name", "")), named)
 
     def close(self) -> None:
@@ -176,10 +179,11 @@ class Central(CentralLists):
             if not skip:
                 yield Page(rows, {"since": high or None, "etag": etag}, self._count(path, what))
                 return
-            yield Page(rows, {**cursor, "skip": skip, "high": high, "etag_now": etag})
+            going_on = {**cursor, "skip": skip, "high": high, "etag_now": etag}
+            yield Page(rows, going_on, expected=found.get("@odata.count"))
 
     def _asking(self, since: str | None, skip: str | None) -> dict[str, str]:
-        asked = {**_SYSTEM, "$top": str(self._page_rows)}
+        asked = {**_SYSTEM, "$top": str(self._page_rows)} | ({} if skip else {"$count": "true"})
         if since:
             mark = since_of(since)
             fields = ("submissionDate", "updatedAt", "deletedAt")

@@ -31,7 +31,9 @@ def bring_lists(work: Work) -> tuple[RemoteList, ...]:
 
 def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[RemoteForm]:
     """All forms with all their versions. One that cannot be had is noted as a problem, and the others go on."""
-    found = list(work.source.forms())
+    # Left out: all of them, those that will be published later too.
+    chosen = work.row.options.get("forms")
+    found = [one for one in work.source.forms() if chosen is None or one.remote in chosen]
     marks = work.steadily(_known, work, found)
     for one in found:
         if not (one.mark and one.mark == marks[one.remote]):

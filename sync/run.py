@@ -21,6 +21,7 @@ from sync import registry
 from sync.feed import bring_entities
 from sync.files import bring_files
 from sync.forms import bring_forms, bring_lists, forms_of
+from sync.progress import Noted
 from sync.rows import Batch, of_form, take_again
 from sync.source import Page, RemoteForm, Row, SourceForbidden, SourceNotThere, SourceProblem
 from sync.work import Progress, Work, alone, begin, end, timezone_of
@@ -59,7 +60,7 @@ def run(
             row = registry.named(tx, row.project_id, row.name)
             source, timezone = registry.opened(tx, store, row), timezone_of(tx, row.project_id)
         work = Work(store, actor, row, source, full, everything_due, timezone)
-        work.tell = tell or work.tell
+        work.tell = Noted(work, tell)
         begin(work)
         try:
             _everything(work)
@@ -107,6 +108,8 @@ def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
         again = _changes(work, form, row.cursor)
         row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
         total = total if again is None else again
+    if total is not None:
+        _counted(work, form, total)
     now = dt.datetime.now(dt.UTC)
     if row.census_at is None and total == row.live:
         # The first pass was everything.
@@ -117,7 +120,7 @@ def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
 
 def _changes(work: Work, form: RemoteForm, cursor: Mapping[str, Any]) -> int | None:
     """All pages since the cursor: one is stored while the next is downloading. Gives what the source counts."""
-    total, done = None, 0
+    total, expected, done = None, None, 0
     ahead: tuple[Page, Batch] | None = None
     pages = work.source.changes(form, cursor)
     while True:
@@ -131,8 +134,8 @@ def _changes(work: Work, form: RemoteForm, cursor: Mapping[str, Any]) -> int | N
         if ahead is not None:
             ahead[1].store(ahead[0].cursor)
             done += len(ahead[0].rows)
-            total = ahead[0].total
-            work.tell("changes", form.title, done, total)
+            total, expected = ahead[0].total, ahead[0].expected or expected
+            work.tell("changes", form.title, done, expected)
         if following is None:
             return total
         ahead = following
@@ -165,16 +168,23 @@ def _waiting(work: Work, form: RemoteForm) -> None:
 def _census(work: Work, form: RemoteForm) -> None:
     """Compare everything: unknown rows and other marks are fetched, and what the source lacks gets a tombstone."""
     seen: set[int] = set()
+    row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
+    about = row.theirs or row.live or None
     for some in _cut(work.source.census(form), _CENSUS_ROWS):
         seen.update(_short(row.remote_id) for row in some)
         Batch(work, form, some).store()
-        work.tell("census", form.title, len(seen), None)
+        work.tell("census", form.title, len(seen), max(about, len(seen)) if about else None)
     for remote_id in list(_not_in(work, form, seen)):
         # A listing that forgot half of its rows must not bury them: each one that it lacks is asked for.
         if not work.source.is_there(form, remote_id):
             _bury(work, form, remote_id)
-    now = dt.datetime.now(dt.UTC)
-    work.steadily(lambda tx: tx.execute(source_form.update().where(*of_form(work, form)).values(census_at=now)))
+    values = {"census_at": dt.datetime.now(dt.UTC), "theirs": len(seen)}
+    work.steadily(lambda tx: tx.execute(source_form.update().where(*of_form(work, form)).values(**values)))
+
+
+def _counted(work: Work, form: RemoteForm, total: int) -> None:
+    """What the source itself counts now: pages show it beside what is here."""
+    work.steadily(lambda tx: tx.execute(source_form.update().where(*of_form(work, form)).values(theirs=total)))
 
 
 def _not_in(work: Work, form: RemoteForm, seen: set[int]) -> Iterator[str]:

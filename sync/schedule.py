@@ -34,18 +34,24 @@ def read_due(store: Store, timestamp: int = 0) -> None:
 
 
 @handles(READ_SOURCE, queue="sources")
-def read(store: Store, project: str, source: str) -> None:
-    """One scheduled run. When another one is at work, that one will do."""
+def read(store: Store, project: str, source: str, full: bool = False, asked: bool = False) -> None:
+    """One run. When another one is at work, that one will do, unless everything is to be compared.
+
+    `asked`: somebody asked for it, so also files that are not due yet are asked for, and a pause does not count.
+    """
     with store.database.begin(in_project(UUID(project), "worker")) as tx:
         rows = [row for row in registry.listed(tx, UUID(project)) if row.name == source]
-        full = bool(rows) and _census_is_due(tx, rows[0])
+        all_of_it = full or (bool(rows) and _census_is_due(tx, rows[0]))
     for row in rows:
-        run(store, row, full=full, wait=False, everything_due=False)
+        if asked or row.paused_at is None:
+            run(store, row, full=all_of_it, wait=full, everything_due=asked)
 
 
 def is_due(row: sa.Row, now: dt.datetime) -> bool:
-    """Whether the source's interval has passed since it was tried last."""
-    return row.tried_at is None or now - row.tried_at >= dt.timedelta(seconds=row.every_seconds)
+    """Whether the source's interval has passed since it was tried last, and nobody paused it."""
+    return row.paused_at is None and (
+        row.tried_at is None or now - row.tried_at >= dt.timedelta(seconds=row.every_seconds)
+    )
 
 
 def _census_is_due(tx: sa.Connection, row: sa.Row) -> bool:

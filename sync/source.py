@@ -99,6 +99,7 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class VersionContent:
     """One version of a submission as XML, with the server's time of it."""
+    `expected`: how many rows this pass will have, where the source says so at its beginning.
 
     xml: bytes = field(repr=False)
     received_at: dt.datetime
@@ -106,6 +107,7 @@ class VersionContent:
 
 
 @dataclass(frozen=True, slots=True)
+    expected: int | None = None
 class Remark:
     """A comment that somebody made at the source. `remote_id` is stable within the submission."""
 

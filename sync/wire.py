@@ -113,11 +113,19 @@ class Wire:
         found = self.get(path, what)
         return found.body if found else b""
 
-    def json(self, path: str, what: str, *, params: Mapping[str, str] | None = None, or_none: bool = False) -> Any:
+    def json(
+        self,
+        path: str,
+        what: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        or_none: bool = False,
+    ) -> Any:
         """The answer as JSON. Half an answer is asked for again. Raises SourceProblem."""
 
         def once() -> Any:
-            found = self._whole(path, what, params, None, or_none)
+            found = self._whole(path, what, params, headers, or_none)
             if found is None:
                 return None
             try:

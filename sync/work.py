@@ -136,7 +136,7 @@ def begin(work: Work) -> None:
                 source_run.c.source_id == work.id,
                 source_run.c.ended_at.is_(None),
             )
-            .values(ended_at=now, problem="run-interrupted")
+            .values(ended_at=now, progress=None, problem="run-interrupted")
         )
         tx.execute(
             source_run.insert().values(
@@ -156,7 +156,7 @@ def end(work: Work) -> None:
         tx.execute(
             source_run.update()
             .where(source_run.c.project_id == work.project, source_run.c.id == work.run_id)
-            .values(ended_at=now, counts=dict(work.counts), **said)
+            .values(ended_at=now, counts=dict(work.counts), progress=None, **said)
         )
         done = {} if first else {"succeeded_at": now}
         if work.full and not first:

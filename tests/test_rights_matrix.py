@@ -4,6 +4,7 @@ A route that comes later is in here on the day it arrives.
 """
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -12,18 +13,22 @@ from flask import Flask
 from readers import PICTURE, Field, Reader, picture, problem_in, signed_in
 
 import exports.printing  # noqa: F401 registers the job
-from cases import export_requests, tablets
+from cases import export_requests, source_trials, sources, tablets
 from cases.access import TABLE, Role, scope_of
+from cases.deliveries import refuse
 from cases.export_wish import Wish
+from odk.xml import XmlBroken
 from store.actor import Actor
 from store.opening import Store
-from submissions.delivery import File
+from submissions.delivery import Delivery, File
 
 ROLES = [str(role) for role in Role]
 KEY = "?key=identity/person/given_name"
 # Where these lead nobody's case is asked for: own and another's are the same.
 OF_CASES = ("cases.", "stages.", "submissions.", "files.", "reveal.", "grants.", "letters.")
 LEAVES = ("sign_in.leave", "sign_in.see_as")
+# After these there is nothing left to ask the others about.
+ENDS = ("quarantine.leave_out", "sources.remove")
 
 
 def routes(app: Flask) -> list[tuple[str, str, str, str]]:
@@ -31,12 +36,12 @@ def routes(app: Flask) -> list[tuple[str, str, str, str]]:
     found = []
     for rule in app.url_map.iter_rules():
         right = getattr(app.view_functions[rule.endpoint], "rights", None)
-        if right in (None, "public", "tablet"):
+        if right in (None, "public", "tablet", "secret"):
             continue
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             found.append((rule.endpoint, method, str(rule), right))
     # What is only read comes first, so that nothing is revoked before it was looked at.
-    return sorted(found, key=lambda one: (one[1] != "GET", one[0] in LEAVES, one[0]))
+    return sorted(found, key=lambda one: (one[1] != "GET", one[0] in LEAVES, one[0] in ENDS, one[0]))
 
 
 class World:
@@ -52,6 +57,15 @@ class World:
             self.tablet, _ = tablets.create(tx, store, home, "Tablet X", None)
         with store.database.begin(self.me) as tx:
             self.export = export_requests.ask(tx, store, self.me, "director", Wish("intake", profile="anonymous"), "For a test of ours")
+            self.source = self._source(tx, store)
+            self.kept = refuse(tx, store, home, Delivery(b"<not whole", dt.datetime.now(dt.UTC)), XmlBroken())
+
+    def _source(self, tx: Any, store: Store) -> uuid.UUID:
+        """A server that is known, and a connection test of another one."""
+        given = {"project": "6", "email": "namjai@example.org", "password": "a password"}
+        place = {"kind": "central", "url": "https://central.example.org"}
+        self.trial = source_trials.ask(tx, store, self.me, name="other", given=given, **place)
+        return sources.add(tx, store, self.me, name="central", options={"project": 6}, credentials=given, **place)
 
     def _case(self, store: Store, home: Actor, person: Any, worker: Actor, code: str, team: str) -> dict[str, Any]:
         desk = Field(store, home, code=code, team=team, files=(File(PICTURE, picture(), "image/jpeg"),))
@@ -75,6 +89,8 @@ class World:
         ids = {
             "grants": thing["grant"], "tablets": self.tablet if there else uuid.uuid4(),
             "users": self.bystander.id if there else uuid.uuid4(), "exports": self.export if there else uuid.uuid4(),
+            "sources": self.source if there else uuid.uuid4(), "source_trials": self.trial if there else uuid.uuid4(),
+            "quarantine": self.kept if there else uuid.uuid4(),
         }
         path = rule.replace("<uuid:id>", str(ids.get(blueprint, thing["submission"]))).replace("<code>", thing["code"])
         path = path.replace("<number>", thing["number"]).replace("<name>", PICTURE).replace("<state>", "rejected")
@@ -87,7 +103,7 @@ class World:
         person = str(self.bystander.id)
         return {
             "sign_in.see_as": {"role": role}, "submissions.decide": {"state": "approved"}, "grants.decide": {"decision": "approve"},
-            "grants.name_requester": {"person": person}, "users.set_role": {"role": "finance"}, "stages.move": {"stage": "screening", "since": "2026-11-20", "revision": "1"}, "grants.pay": {"paid_on": "2026-11-20"},
+            "grants.name_requester": {"person": person}, "users.set_role": {"role": "finance"}, "stages.move": {"stage": "screening", "since": "2026-11-20", "revision": "1"}, "grants.pay": {"paid_on": "2026-11-20"}, "quarantine.look": {"reason": "check"},
         }.get(endpoint, {})
 
 

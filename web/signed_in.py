@@ -37,7 +37,16 @@ WITHOUT = ("static",)
 # Behind row-level security a plan without the values at hand is a bad guess: 80 ms instead of 2 at 20,000 cases.
 _CUSTOM_PLANS = "SET LOCAL plan_cache_mode = force_custom_plan"
 # What these are about is nobody's case, so their transactions see no more of cases than what is the person's own.
-_NO_CASES = ("page.read", "form.read", "form.publish", "export.make", "tablet.manage", "user.manage")
+_NO_CASES = (
+    "page.read",
+    "form.read",
+    "form.publish",
+    "export.make",
+    "tablet.manage",
+    "user.manage",
+    "source.manage",
+    "quarantine.manage",
+)
 
 
 class ProgrammeMissing(Problem):

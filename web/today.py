@@ -42,6 +42,7 @@ def show() -> str:
     if may("tablet.manage"):
         doors["tablets"], context["tablets"] = today.tablets_seen(g.tx, g.me.project, words.today(), words.zone())
         context["may_sample"] = True
+    context["sources"] = today.sources_waiting(g.tx, g.me)
     return page("today.html", doors=doors, **context)
 
 

@@ -9,7 +9,16 @@ from store.tables.grants import grant_counter, grants, letter, letter_counter
 from store.tables.people import app_user, project, project_user, setting, throttle, user_session, users
 from store.tables.programmes import program, wording
 from store.tables.secrets import organisation_key, purpose_key, record_key
-from store.tables.sources import source, source_file, source_form, source_list, source_row, source_run, submitter
+from store.tables.sources import (
+    source,
+    source_file,
+    source_form,
+    source_list,
+    source_row,
+    source_run,
+    source_trial,
+    submitter,
+)
 from store.tables.submissions import quarantine, submission, submission_attachment, submission_version
 
 __all__ = [
@@ -52,6 +61,7 @@ __all__ = [
     "source_list",
     "source_row",
     "source_run",
+    "source_trial",
     "submission",
     "submission_attachment",
     "submission_version",

@@ -17,6 +17,8 @@ source = project_table(
     required("created_at", Moment),
     optional("created_by", Uuid),
     optional("removed_at", Moment),
+    # The worker leaves it alone from then on, until somebody lets it read again.
+    optional("paused_at", Moment),
     # The run at work: a page commits only while this still names its run.
     optional("run_id", Uuid),
     optional("tried_at", Moment),
@@ -41,6 +43,8 @@ source_form = project_table(
     required("cursor", Json),
     # Submissions that are there and not deleted, kept in step row by row: counting a million takes too long.
     required("live", sa.BigInteger),
+    # How many the source itself counted last.
+    optional("theirs", sa.BigInteger),
     optional("census_at", Moment),
     optional("problem"),
     sa.PrimaryKeyConstraint("project_id", "source_id", "remote"),
@@ -129,9 +133,32 @@ source_run = project_table(
     required("full", sa.Boolean),
     # What it did: new, edited, deleted, restored, reviewed, remarks, files, entities, quarantined, waiting, forms.
     required("counts", Json),
+    # While it is at work: phase, what, done, total, since when that phase, when this was written.
+    optional("progress", Json),
     optional("problem"),
     optional("facts", Json),
     sa.PrimaryKeyConstraint("project_id", "id"),
     refers_to("source", "source_id", to=("id",)),
     sa.Index(None, "project_id", "source_id", "started_at"),
+)
+
+# A connection test that somebody asked for on the web: the worker asks the server and writes here what it answered.
+source_trial = project_table(
+    "source_trial",
+    required("id", Uuid),
+    required("asked_by", Uuid),
+    required("asked_at", Moment),
+    required("state"),
+    # Name, kind, address, options, seconds between two runs: as they would be stored.
+    required("wish", Json),
+    # Encrypted under the key of this row; both go when the test is used or a day old.
+    required("credentials", sa.LargeBinary),
+    # Server, who we are there, the forms that would come.
+    optional("answer", Json),
+    optional("problem"),
+    optional("facts", Json),
+    sa.PrimaryKeyConstraint("project_id", "id"),
+    sa.ForeignKeyConstraint(["project_id"], ["project.id"]),
+    sa.CheckConstraint("state IN ('waiting', 'running', 'answered', 'refused')", name="state"),
+    sa.Index(None, "project_id", "asked_at"),
 )
