@@ -141,6 +141,19 @@ def _convert(data: bytes, name: str, kind: str) -> tuple[Rows, bytes | None, str
     return rows, result.xform.encode(), result.itemsets, warnings
 
 
+def xform_of_sheets(sheets: dict[str, list[dict[str, str]]], name: str) -> bytes:
+    """The XForm of an XLSForm's sheets, given as rows. Raises XLSFormInvalid with what pyxform says of them."""
+    from pyxform.errors import PyXFormError
+    from pyxform.xls2xform import convert
+
+    try:
+        return convert(dict(sheets), warnings=[], form_name="data").xform.encode()
+    except PyXFormError as error:
+        raise XLSFormInvalid([_spoken(one, "error", "pyxform", name, Rows({})) for one in _each(str(error))]) from None
+    except Exception:  # rows that came over the wire may hold anything, and pyxform raises what it likes
+        raise WorkbookBroken(file=name) from None
+
+
 def _each(text: str) -> list[str]:
     """pyxform joins several errors by line breaks; each with a row of its own is one finding."""
     parts = re.split(r"\n(?=\[row)", text.strip())

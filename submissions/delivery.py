@@ -32,6 +32,8 @@ class Delivery:
     team: str | None = None
     device_id: str | None = None
     timezone: str = "Asia/Bangkok"
+    # It comes from a server that knows no entities: what our own version of the form declares is applied.
+    declares: bool = False
 
 
 class Outcome(StrEnum):

@@ -12,10 +12,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from odk.entities import EntityAction, entity_actions
+from odk.entities import EntityAction
 from store.keys import new_id
 from store.tables import entity, entity_list, entity_version, membership, rule_failure
-from submissions import case_rows, list_rows
+from submissions import case_rows, declared, list_rows
 from submissions.delivery import EntityChange
 from submissions.event_dates import event_of
 from submissions.fold import State, Version, clashes, fold, is_stale
@@ -37,12 +37,14 @@ class Wanted:
 
 def apply(arrival: Arrival) -> tuple[tuple[EntityChange, ...], tuple[UUID, ...]]:
     """Apply the delivery's entity actions and set the submission's cases. Gives what changed, and the cases."""
-    schema = arrival.version.schema
     selected = arrival.read().selected
-    if not schema.entities and not selected:
+    if not arrival.version.schema.entities and not selected and not arrival.delivery.declares:
+        return (), ()
+    said = declared.said(arrival)
+    if not said.applies and not selected:
         return (), ()
     lists = known_lists(arrival.tx, arrival.project)
-    wanted = _wanted(arrival, lists)
+    wanted = _wanted(arrival, lists, said)
     # Always in the same order, so that two deliveries about the same people never wait for each other in a circle.
     wanted.sort(key=lambda one: (not lists[one.list].is_case_list, one.list, one.uuid, one.action is None))
     changes: list[EntityChange] = []
@@ -118,9 +120,11 @@ def change_by_server(
     return version.number
 
 
-def _wanted(arrival: Arrival, lists: dict[str, sa.Row]) -> list[Wanted]:
+def _wanted(arrival: Arrival, lists: dict[str, sa.Row], said: declared.Said) -> list[Wanted]:
     found: dict[tuple[str, UUID, bool], Wanted] = {}
-    for action in entity_actions(arrival.instance, arrival.version.schema):
+    for name, reason in said.failed:
+        _fail(arrival, "entity", reason, {"list": name, "key": ""})
+    for action in said.actions:
         problem = action.problem or (None if action.list in lists else "list-unknown")
         uuid = _uuid(action.entity_id)
         if uuid is None or problem in ("no-list", "undeclared", "other-list", "list-unknown"):

@@ -81,6 +81,7 @@ def delivery_of(tx: sa.Connection, store: Store, project: UUID, item: UUID) -> D
     return Delivery(
         base64.b64decode(said["xml"]), row.received_at, row.source, files, row.app_user_id,
         UUID(said["user"]) if said.get("user") else None, said.get("team"), said.get("device"), said["timezone"],
+        said.get("declares", False),
     )
 
 
@@ -110,6 +111,7 @@ def _envelope(delivery: Delivery) -> bytes:
         {
             "xml": base64.b64encode(delivery.xml).decode(), "user": str(delivery.user_id) if delivery.user_id else None,
             "team": delivery.team, "device": delivery.device_id, "timezone": delivery.timezone,
+            "declares": delivery.declares,
         }
     ).encode()
 

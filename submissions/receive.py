@@ -37,6 +37,8 @@ class Arrival:
     key: RecordKey | None = None
     wrapped: bytes = b""
     answers: Answers | None = None
+    # The version that was the submission's until now.
+    replaced: str | None = None
 
     @property
     def project(self) -> UUID:
@@ -96,6 +98,10 @@ def _edit(arrival: Arrival) -> Changes:
     if rows.edited_already(arrival, replaced):
         raise EditConflict()
     before = rows.submission_holding(arrival, replaced)
+    if before is None and instance.root_id:
+        # Kobo keeps the newest version alone: what this one replaces may never come, while the first id stays.
+        replaced = instance.root_id
+        before = rows.submission_holding(arrival, replaced)
     after = rows.submission_by_root(arrival, instance.instance_id)
     if before is not None:
         arrival.submission_id = before
@@ -122,6 +128,8 @@ def _first(arrival: Arrival, outcome: Outcome) -> Changes:
 
 
 def _becomes_current(arrival: Arrival) -> Changes:
+    if arrival.delivery.declares:
+        arrival.replaced = rows.current_version(arrival)
     rows.insert_version(arrival, "submission.edited")
     rows.replace_answers(arrival)
     return _with_consequences(arrival, Outcome.EDITED)

@@ -135,6 +135,12 @@ def version_of(arrival: Arrival, instance_id: str) -> Known | None:
     return Known(row[0], bytes(row[1])) if row else None
 
 
+def current_version(arrival: Arrival) -> str | None:
+    """The instance whose answers are the submission's now."""
+    row = _one(arrival, "SELECT instance_id FROM submission WHERE project_id = %(project)s AND id = %(id)s", {})
+    return row[0] if row else None
+
+
 def submission_by_root(arrival: Arrival, instance_id: str) -> UUID | None:
     row = _one(
         arrival,

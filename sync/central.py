@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +27,7 @@ from sync.source import (
     Cursor,
     FetchedFile,
     FormContent,
+    KnownForm,
     Page,
     Remark,
     RemoteFile,
@@ -61,6 +63,7 @@ class Central(CentralLists):
     """One project of a Central. See `Source` for what each method does."""
 
     kind = "central"
+    keeps_entities = True
 
     def __init__(
         self,
@@ -125,7 +128,7 @@ class Central(CentralLists):
 
     # Forms
 
-    def forms(self) -> Iterable[RemoteForm]:
+    def forms(self, known: Mapping[str, KnownForm] = MappingProxyType({})) -> Iterable[RemoteForm]:
         """Drafts are left out: they have no published version."""
         for one in self._wire.json(self._at("forms"), f"project {self._project}"):
             if one.get("publishedAt"):

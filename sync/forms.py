@@ -15,7 +15,7 @@ from odk.xform import read_xform
 from odk.xlsform import Compiled
 from store.tables import entity, entity_list, form, form_version, source_form, source_list
 from sync.rows import of_form, take_again
-from sync.source import FormContent, RemoteForm, RemoteList, SourceProblem
+from sync.source import FormContent, KnownForm, RemoteForm, RemoteList, SourceProblem
 from sync.work import Work
 
 
@@ -33,10 +33,11 @@ def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[RemoteForm]:
     """All forms with all their versions. One that cannot be had is noted as a problem, and the others go on."""
     # Left out: all of them, those that will be published later too.
     chosen = work.row.options.get("forms")
-    found = [one for one in work.source.forms() if chosen is None or one.remote in chosen]
-    marks = work.steadily(_known, work, found)
+    before = work.steadily(_read_before, work)
+    found = [one for one in work.source.forms(before) if chosen is None or one.remote in chosen]
+    work.steadily(_remember, work, found)
     for one in found:
-        if not (one.mark and one.mark == marks[one.remote]):
+        if not (one.mark and one.remote in before and one.mark == before[one.remote].mark):
             try:
                 _versions(work, one, bool(lists))
             except SourceProblem:
@@ -93,8 +94,13 @@ def _settle(tx: sa.Connection, work: Work, one: RemoteForm, problem: Problem | N
     )
 
 
-def _known(tx: sa.Connection, work: Work, found: list[RemoteForm]) -> dict[str, str | None]:
-    """The marks under which the forms were read last, by their address. Only what changed is written."""
+def _read_before(tx: sa.Connection, work: Work) -> dict[str, KnownForm]:
+    """As what the forms are known here and under which marks they were read last, by their address."""
+    return {row.remote: KnownForm(row.xml_form_id, row.mark) for row in tx.execute(forms_of(work))}
+
+
+def _remember(tx: sa.Connection, work: Work, found: list[RemoteForm]) -> None:
+    """Note the forms as the source has them. Only what changed is written."""
     here = {row.remote: row for row in tx.execute(forms_of(work))}
     for one in found:
         said = {"xml_form_id": one.xml_form_id, "title": one.title, "closed": one.closed}
@@ -104,7 +110,6 @@ def _known(tx: sa.Connection, work: Work, found: list[RemoteForm]) -> dict[str, 
             tx.execute(source_form.insert().values(**place, cursor={}, live=0, **said))
         elif any(getattr(row, name) != value for name, value in said.items()):
             tx.execute(source_form.update().where(*of_form(work, one)).values(**said))
-    return {one.remote: here[one.remote].mark if one.remote in here else None for one in found}
 
 
 def forms_of(work: Work) -> sa.Select:

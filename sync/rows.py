@@ -102,6 +102,7 @@ class _One:
     ) -> None:
         self.tx, self.work, self.form, self.row, self.before, self.content = tx, work, form, row, before, content
         self.careful = careful
+        self.review = _review_of(row, before)
         self.values: dict[str, Any] = {}
         self.kept: dict[str, Any] | None = None
         self.taken: UUID | None = None
@@ -110,6 +111,8 @@ class _One:
         """Gives by how much the number of submissions that are there grew: 1, 0 or -1."""
         row, before = self.row, self.before
         if self.content is not None and self.content.gone and before is None:
+            return 0
+        if self.content is None and before is not None and self._is_as_before(before):
             return 0
         here, was_here = row.deleted_at is None, before is not None and before.deleted_at is None
         if self.content is not None and not self.content.gone:
@@ -124,6 +127,15 @@ class _One:
             self._review(found)
         self._remember(found)
         return int(here) - int(was_here)
+
+    def _is_as_before(self, before: sa.Row) -> bool:
+        """Whether the listing says nothing new: much of an overlap is so."""
+        row = self.row
+        sent_by = self.work.submitters[row.submitter] if row.submitter else before.submitter_id
+        return (row.mark, self.review, row.review_mark, row.root_instance_id, row.deleted_at, sent_by) == (
+            before.mark, before.review, before.review_mark, before.root_instance_id, before.deleted_at,
+            before.submitter_id,
+        )
 
     def _place(self) -> tuple[sa.Connection, Any, Any]:
         return self.tx, self.work.store, self.work.actor
@@ -153,6 +165,7 @@ class _One:
             source=self.work.name,
             device_id=version.device_id,
             timezone=self.work.timezone,
+            declares=not self.work.source.keeps_entities,
         )
         problem: Problem = RowBroken()
         # The first try was the one without care.
@@ -194,12 +207,12 @@ class _One:
         )
 
     def _review(self, found: UUID) -> None:
-        row, before = self.row, self.before
+        row, before, review = self.row, self.before, self.review
         said_before = before.review if before else ReviewState.RECEIVED
         taken = self.content is not None and self.content.versions
-        if row.review is not None and (said_before != row.review or (taken and row.review is not ReviewState.RECEIVED)):
+        if review is not None and (said_before != review or (taken and review is not ReviewState.RECEIVED)):
             at = _moment(row.review_mark) or row.received_at
-            self._count("reviewed", review_by_source(*self._place(), found, row.review, at))
+            self._count("reviewed", review_by_source(*self._place(), found, review, at))
         for one in self.content.remarks if self.content else ():
             comment_id = uuid5(self.work.id, f"{self.form.remote}/{row.remote_id}/{one.remote_id}")
             self._count("remarks", remark(*self._place(), found, comment_id, one.at, one.author, one.text))
@@ -209,7 +222,7 @@ class _One:
         values: dict[str, Any] = {name: getattr(before, name) if before else None for name in _REMEMBERED}
         values |= {"tries": before.tries if before else 0, "files_asked": before.files_asked if before else 0}
         values |= {"root_instance_id": row.root_instance_id, "submission_id": found}
-        values |= {"review": row.review, "deleted_at": row.deleted_at}
+        values |= {"review": self.review, "deleted_at": row.deleted_at}
         if row.submitter:
             values["submitter_id"] = self.work.submitters[row.submitter]
         values |= self.values
@@ -223,7 +236,8 @@ class _One:
     def _files_due(self) -> dt.datetime | None:
         """Files are asked for after new content that may have some. A listing that counts them saves the question."""
         fresh = self.content is not None and bool(self.content.versions)
-        if not fresh or self.row.files_expected == 0:
+        told = self.content.row if self.content is not None else self.row
+        if not fresh or told.files_expected == 0:
             return None
         return dt.datetime.now(dt.UTC)
 
@@ -306,7 +320,17 @@ def _needs_content(row: Row, known: sa.Row | None) -> bool:
         return False
     if known is None or known.mark != row.mark:
         return True
-    return bool(row.review_mark) and row.review_mark != known.review_mark
+    return row.remarks and bool(row.review_mark) and row.review_mark != known.review_mark
+
+
+def _review_of(row: Row, before: sa.Row | None) -> ReviewState | None:
+    """The review that a row says. An approval that may be of an earlier content is taken back."""
+    if row.review is not ReviewState.APPROVED or row.review_sure:
+        return row.review
+    if before is None or before.mark != row.mark:
+        return ReviewState.EDITED
+    # The content is as it was: an approval that is new is of it, and an old one means what it meant.
+    return row.review if before.review_mark != row.review_mark else ReviewState(before.review or ReviewState.EDITED)
 
 
 def _moment(text: str) -> dt.datetime | None:

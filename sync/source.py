@@ -51,6 +51,14 @@ class RemoteForm:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownForm:
+    """What was stored of a form when it was read last. `mark` None: it must be read anew."""
+
+    xml_form_id: str
+    mark: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class FormContent:
     """One version of a form: its XForm and the files beside it. Entity lists among its files are left out."""
 
@@ -65,7 +73,9 @@ class Row:
     `remote_id` never changes. `mark` is other text whenever the content is another (an edit); attachments and review
     leave it alone. `review` None: the source says nothing about review. `review_mark` is other text whenever somebody
     reviewed or commented, as far as the source shows it. `files_here` and `files_expected` None: not told by listings.
-    `inline` is what the source needs to make content of this row without asking again (Kobo: the row itself).
+    `inline` is what the source needs to make content of this row with fewer questions (Kobo: where it stands).
+    `review_sure` False: the source leaves an approval standing when the content is edited, and cannot say which came
+    later. `remarks` False: a new `review_mark` is no reason to ask for content.
     `submitter` is who sent its first version there: Central's submitterId and submitterName; Kobo's `_submitted_by` as
     both, None where that is null. None also where this listing does not say: what is known of the row stays.
     """
@@ -80,6 +90,8 @@ class Row:
     files_here: int | None = None
     files_expected: int | None = None
     inline: Any = field(default=None, repr=False)
+    review_sure: bool = True
+    remarks: bool = True
     submitter: Submitter | None = None
 
 
@@ -87,6 +99,7 @@ class Row:
 class Page:
     """Some rows that changed, and the cursor that holds once they are stored.
 
+    `expected`: how many rows this pass will have, where the source says so at its beginning.
     `total`, on the last page of a pass: how many submissions the source has that are not deleted. When the store ends
     with another number, the run makes a census of the form: timestamps do not show restoring and purging.
     """
@@ -94,12 +107,12 @@ class Page:
     rows: tuple[Row, ...]
     cursor: Cursor
     total: int | None = None
+    expected: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VersionContent:
     """One version of a submission as XML, with the server's time of it."""
-    `expected`: how many rows this pass will have, where the source says so at its beginning.
 
     xml: bytes = field(repr=False)
     received_at: dt.datetime
@@ -107,7 +120,6 @@ class VersionContent:
 
 
 @dataclass(frozen=True, slots=True)
-    expected: int | None = None
 class Remark:
     """A comment that somebody made at the source. `remote_id` is stable within the submission."""
 
@@ -119,7 +131,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one row holds: every version, the oldest first, and its comments.
+    """What one row holds: every version, the oldest first, and its comments. `row` may say more than the listing did.
 
     `gone`: deleted while we read; nothing is stored and nothing is wrong. `problem`: this row alone cannot be had now;
     the rest goes on, and the row is asked for again in the next run.
@@ -187,12 +199,14 @@ class Source(Protocol):
     name: str
     kind: str
     connections: int
+    # False: its submissions say nothing of entities; what the house's own version of a form declares is applied.
+    keeps_entities: bool
 
     def check(self) -> Account:
         """Sign in and look around."""
 
-    def forms(self) -> Iterable[RemoteForm]:
-        """All forms that have a published version, closed ones too."""
+    def forms(self, known: Mapping[str, KnownForm] = ...) -> Iterable[RemoteForm]:
+        """All forms that have a published version, closed ones too. `known`: what was read before, by address."""
 
     def versions_of(self, form: RemoteForm) -> tuple[str, ...]:
         """All versions of a form that were ever published, oldest first."""
