@@ -54,7 +54,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Layout:
-    """How answers are laid out: in which language, with which addresses, and what an edit changed (key → was)."""
+    """How answers are laid out: in which language, with which addresses, and what an edit changed (key → was).
+
+    `apart` are keys that open one by one, with a reason, though this reader may read the rest: a number to call.
+    """
 
     language: str
     zone: dt.tzinfo
@@ -65,6 +68,7 @@ class Layout:
     was: Mapping[str, Any] = field(default_factory=dict)
     changed: frozenset[str] = frozenset()
     only_changed: bool = False
+    apart: frozenset[str] = frozenset()
     may_see_places: bool = True
 
 
@@ -170,7 +174,7 @@ class _Laying:
             flag=answers_shown.flag(layout.flags.get(key), layout.language),
             was="" if changed else None,
         )
-        if key in self._opened.masked or privacy is Privacy.IDENTIFYING:
+        if key in self._opened.masked or privacy is Privacy.IDENTIFYING or key in layout.apart:
             return replace(plain, mask={"label": plain.label, "url": layout.reveal(key)})
         return self._valued(asked, key, plain, changed)
 

@@ -105,8 +105,15 @@ class SubmissionPage:
         )
         return Changed(number, len(keys), against, keys, differing)
 
-    def sections(self, links: Links, changes: Changed | None, *, only_changed: bool = False) -> list[Section]:
-        """The answers, laid out."""
+    def sections(
+        self,
+        links: Links,
+        changes: Changed | None,
+        *,
+        only_changed: bool = False,
+        apart: frozenset[str] = frozenset(),
+    ) -> list[Section]:
+        """The answers, laid out; those whose keys are `apart` behind a reveal of their own."""
         files = self._files()
         layout = Layout(
             language=self._language,
@@ -118,12 +125,13 @@ class SubmissionPage:
             was=changes.was if changes else {},
             changed=changes.keys if changes else frozenset(),
             only_changed=only_changed and changes is not None,
+            apart=apart,
         )
         found = sections(self.opened, layout)
         named = {str(value) for value in self.opened.values.values() if isinstance(value, str)}
         loose = [name for name, one in files.items() if not one.expected and one.blob and name not in named]
         if loose and self._reader.sensitive and not only_changed:
-            title = Words("Files that the form does not name", "ไฟล์ที่แบบฟอร์มไม่ได้ระบุ").in_(self._language)
+            title = Words("Files that no answer names", "ไฟล์ที่ไม่มีคำตอบใดระบุ").in_(self._language)
             found.append(
                 Section(title, 2, tuple(Answer(name, name, files=[self._file(files, name, links)]) for name in loose))
             )

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 import sqlalchemy as sa
@@ -45,6 +46,7 @@ def test_no_page_holds_a_name_before_it_is_revealed(app: Flask, store: Store, ca
     for path in pages_of(case):
         page = reader.page(path)
         assert GIVEN not in page and FAMILY not in page and NUMBER not in page, path
+        assert "5000 0142" not in page and "50000142" not in page, path
 
 
 def test_the_page_offers_a_mask_and_the_reveal_gives_the_name(app: Flask, store: Store, case: Field, person: Callable[..., Actor]) -> None:
@@ -62,6 +64,13 @@ def test_an_answer_of_a_submission_is_revealed_alone(app: Flask, store: Store, c
     reader = signed_in(app, store, person("coordinator"))
     shown = reader.post(f"/submissions/{case.form['intake']}/reveal?key={KEY}", {"reason": "check"}).get_data(as_text=True)
     assert GIVEN in shown and FAMILY not in shown and NUMBER not in shown
+
+
+def test_the_safe_number_opens_on_its_submission_with_a_reason(app: Flask, store: Store, case: Field, person: Callable[..., Actor]) -> None:
+    reader = signed_in(app, store, person("coordinator"))
+    path = f"/submissions/{case.form['intake']}/reveal?key=safety/safe_number"
+    assert path in unquote(reader.page(f"/submissions/{case.form['intake']}"))
+    assert SAFE in reader.post(path, {"reason": "check"}).get_data(as_text=True)
 
 
 @pytest.mark.parametrize("asked", [{}, {"reason": ""}, {"reason": "because"}, {"reason": "other"}, {"reason": "other", "note": "  "}])

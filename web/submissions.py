@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask import Blueprint, Response, g, redirect, request, url_for
 
-from cases import access, review_queue
+from cases import access, review_queue, safe_contact
 from cases.effects import effects
 from cases.opened import Reader
 from cases.review_queue import Queued
@@ -87,7 +87,8 @@ def show(id: UUID) -> str:
     opened = SubmissionPage(g.tx, store(), row, reader, lang, words.zone())
     changes = opened.changes()
     only = request.args.get("changes") == "1"
-    sections = opened.sections(_links(row, reader), changes, only_changed=only)
+    number = frozenset({safe_contact.number_path(programme(), row.xml_form_id)})
+    sections = opened.sections(_links(row, reader), changes, only_changed=only, apart=number)
     titles = Titles(g.tx, g.me.project, programme(), lang)
     queued, _ = review_queue.page(g.tx, g.actor, titles, most=_QUEUE)
     whose: list[UUID | None] = [*held]
