@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from store.actor import Actor
+    from store.opening import Store
 
 _PROJECT = click.option("--into", "project", help="Our project's name; left out: the only one, or a new one.")
 _EVERY = click.option(
@@ -38,9 +45,24 @@ def central(
     _add(name, "central", url, {"project": number}, {"email": username, "password": password}, every, project)
 
 
-@sources.command("list")
+@add.command()
+@click.argument("name")
+@click.option("--url", required=True, help="The server's address, as in the browser, such as https://kf.kobotoolbox.org.")
+@click.option("--token-stdin", is_flag=True, help="Read the account's API key from standard input.")
+@click.option("--asset", "assets", multiple=True, help="Only this project, by its uid; may be given several times.")
+@_EVERY
 @_PROJECT
-def list_(project: str | None) -> None:
+def kobo(name: str, url: str, token_stdin: bool, assets: tuple[str, ...], every: int, project: str | None) -> None:
+    """An account of a KoboToolbox."""
+    token = _secret("API key", token_stdin)
+    options = {"forms": list(dict.fromkeys(assets))} if assets else {}
+    _add(name, "kobo", url, options, {"token": token}, every, project)
+
+
+@sources.command("list")
+@click.option("--hooks", is_flag=True, help="Show the secret addresses to which servers send their hints, too.")
+@_PROJECT
+def list_(hooks: bool, project: str | None) -> None:
     """The sources, when each was read last, and what stands in the way."""
     from cases.health import sources as state
     from commands.opening import opened, project_actor
@@ -49,9 +71,12 @@ def list_(project: str | None) -> None:
         actor = project_actor(store, project)
         with store.database.begin(actor) as tx:
             rows = state(tx, actor.project)
+            addresses = _hook_addresses(tx, store, actor) if hooks else {}
     for row in rows:
         lag = f"{row['lag_seconds']} s ago" if row["lag_seconds"] is not None else "never read"
         click.echo(f"{row['name']}  {row['kind']}  {lag}{'  ' + row['error'] if row['error'] else ''}")
+        if row["name"] in addresses:
+            click.echo(f"  REST service: {addresses[row['name']]}")
     click.echo(f"{len(rows)} sources." if rows else "No source yet: namjai sources add")
 
 
@@ -96,10 +121,25 @@ def _add(
                 credentials=credentials,
                 every_seconds=every,
             )
+            addresses = _hook_addresses(tx, store, actor)
     click.echo(f"{name}: {account.who} at {account.server}, {len(account.forms)} forms")
     for title, _ in account.forms:
         click.echo(f"  {title}")
+    if name in addresses:
+        click.echo("To be told of new submissions at once, enter this as a REST service of each project in Kobo:")
+        click.echo(f"  {addresses[name]}")
+        click.echo("Whoever has this address can make Namjai look there, and no more. It is shown again by:")
+        click.echo("  namjai sources list --hooks")
     click.echo("Read it now: namjai sync")
+
+
+def _hook_addresses(tx: sa.Connection, store: Store, actor: Actor) -> dict[str, str]:
+    """Where the sources that can hint are to do so, by name."""
+    from cases.hooks import address
+    from sync import registry
+
+    rows = registry.listed(tx, actor.project)
+    return {row.name: address(tx, store, actor.project, row.id) for row in rows if row.kind == "kobo"}
 
 
 def _secret(what: str, from_stdin: bool) -> str:

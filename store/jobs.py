@@ -67,11 +67,11 @@ def defer(tx: sa.Connection, name: str, **arguments: Any) -> None:
     task.defer(**arguments)
 
 
-def defer_once(tx: sa.Connection, name: str, lock: str, **arguments: Any) -> bool:
-    """Ask for a job unless one under the same lock waits already. False when it does."""
+def defer_once(tx: sa.Connection, name: str, lock: str, *, after: int = 0, **arguments: Any) -> bool:
+    """Ask for a job, in so many seconds, unless one under the same lock waits already. False when it does."""
     task = _deferring.configure_task(
         name, allow_unknown=True, queue=_queues.get(name, "default"), queueing_lock=lock,
-        connection=tx.connection.driver_connection,
+        schedule_in={"seconds": after} if after else None, connection=tx.connection.driver_connection,
     )
     try:
         with tx.begin_nested():

@@ -33,6 +33,7 @@ from web import (
     verify,
     words,
 )
+from web.hooks import hooks
 from web.openrosa import openrosa
 from web.uploads import InMemoryRequest
 
@@ -87,10 +88,10 @@ def create_app(store: Store) -> Flask:
         forms,
         exports,
         tablets,
-        users,
         sources,
         source_trials,
         quarantine,
+        users,
         audit,
         me,
         verify,
@@ -98,6 +99,7 @@ def create_app(store: Store) -> Flask:
     ):
         app.register_blueprint(part.pages)
     app.register_blueprint(openrosa)
+    app.register_blueprint(hooks)
     errors.answer_for(app)
     app.before_request(_begin)
     app.after_request(_with_headers)
