@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     master_key: Secret = None
     master_key_file: Path | None = None
     base_url: str | None = None
+    proxies: int = 0  # how many stand before us and say whom they speak for
     blobs_url: str | None = Field(default=None, repr=False)  # may hold a key
     language: Literal["en", "th"] = "en"
     timezone: str = "Asia/Bangkok"
@@ -117,6 +118,13 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or more:
             raise ValueError("it must be a web address such as https://namjai.example.org")
         return value.rstrip("/")
+
+    @field_validator("proxies")
+    @classmethod
+    def _few(cls, value: int) -> int:
+        if not 0 <= value <= 5:
+            raise ValueError("it must be the number of proxies before Namjai, from 0 to 5")
+        return value
 
     @field_validator("blobs_url")
     @classmethod

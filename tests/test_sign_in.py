@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +63,23 @@ def test_guessing_from_one_address_is_stopped_whatever_the_account(app: Flask, m
     assert answers == [401, 401, 401, 429]
 
 
+@pytest.mark.parametrize(("proxies", "last"), [(1, 401), (0, 429)])
+def test_behind_a_proxy_everybody_is_counted_alone_and_without_one_nobody_pretends(
+    store: Store, monkeypatch: pytest.MonkeyPatch, proxies: int, last: int
+) -> None:
+    monkeypatch.setattr(sessions, "_MOST_PER_ADDRESS", 3)
+    settings = store.settings.model_copy(update={"proxies": proxies})
+    client = create_app(replace(store, settings=settings)).test_client()
+
+    def guess(n: int) -> int:
+        behind = {"X-Forwarded-For": f"203.0.113.{n}"}
+        token = csrf_in(client.get("/sign-in", headers=behind).get_data(as_text=True))
+        given = {"csrf_token": token, "email": f"person{n}@example.org", "password": "wrong"}
+        return client.post("/sign-in", data=given, headers=behind).status_code
+
+    assert [guess(n) for n in range(4)] == [401, 401, 401, last]
+
+
 def test_the_cookie_is_not_for_scripts_nor_other_sites(app: Flask, nok: str) -> None:
     _, answer = enter(app, nok, PASSWORD)
     cookie = next(one for one in answer.headers.getlist("Set-Cookie") if one.startswith("namjai="))
@@ -69,8 +87,6 @@ def test_the_cookie_is_not_for_scripts_nor_other_sites(app: Flask, nok: str) -> 
 
 
 def test_under_https_the_cookie_goes_nowhere_else(store: Store, nok: str) -> None:
-    from dataclasses import replace
-
     secure = replace(store, settings=store.settings.model_copy(update={"base_url": "https://namjai.example.org"}))
     client = create_app(secure).test_client()
     answer = client.get("/sign-in", base_url="https://namjai.example.org")
@@ -194,8 +210,6 @@ def test_a_real_person_is_never_signed_in_by_a_link(app: Flask, store: Store, no
 
 
 def test_for_real_work_there_is_no_click_no_link_and_no_other_role(store: Store, person: Callable[..., Actor]) -> None:
-    from dataclasses import replace
-
     who = person("director", "Krit A.")
     client = create_app(replace(store, settings=store.settings.model_copy(update={"demo": False}))).test_client()
     page = client.get("/sign-in").get_data(as_text=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask, Response, g, request
 from jinja2 import select_autoescape
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from namjai.settings import ROOT
 from store.opening import Store
@@ -56,25 +57,7 @@ def create_app(store: Store) -> Flask:
 
     Raises RuntimeError for a route without a right.
     """
-    app = Flask("web", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "web" / "static"))
-    app.request_class = InMemoryRequest
-    app.secret_key = store.settings.secret_key
-    app.config.update(
-        SESSION_COOKIE_NAME="namjai_page",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=(store.settings.base_url or "").startswith("https://"),
-        # A page may stay open as long as its session; pages send no Referer, by which HTTPS would be checked.
-        WTF_CSRF_CHECK_DEFAULT=False,
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=False,
-    )
-    app.jinja_env.autoescape = select_autoescape(["html", "xml"])
-    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.extensions["store"] = store
-    signed_in.csrf.init_app(app)
-    words.speak(app)
-    frame.dress(app)
+    app = _configured(store)
     for part in (
         sign_in,
         today,
@@ -104,6 +87,33 @@ def create_app(store: Store) -> Flask:
     app.before_request(_begin)
     app.after_request(_with_headers)
     signed_in.check_rights(app)
+    return app
+
+
+def _configured(store: Store) -> Flask:
+    """Flask with its settings, templates and helpers, and no page yet."""
+    app = Flask("web", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "web" / "static"))
+    app.request_class = InMemoryRequest
+    app.secret_key = store.settings.secret_key
+    app.config.update(
+        SESSION_COOKIE_NAME="namjai_page",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=(store.settings.base_url or "").startswith("https://"),
+        # A page may stay open as long as its session; pages send no Referer, by which HTTPS would be checked.
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=False,
+    )
+    if store.settings.proxies:
+        # Only where somebody stands before us who writes this header: else anybody could pretend to be another.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=store.settings.proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
+    app.jinja_env.autoescape = select_autoescape(["html", "xml"])
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions["store"] = store
+    signed_in.csrf.init_app(app)
+    words.speak(app)
+    frame.dress(app)
     return app
 
 
