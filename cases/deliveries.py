@@ -76,11 +76,11 @@ def take_entity(tx: sa.Connection, store: Store, actor: Actor, name: str, given:
     if fed is None:
         return False
     programme = programme_of(tx, actor.project)
-    if programme is not None and fed.submission_id and fed.xml_form_id and fed.instance_id:
-        cases = (fed.change.case_id,) if fed.change.case_id else ()
+    for one in fed if programme is not None else ():
+        cases = (one.change.case_id,) if one.change.case_id else ()
         changes = Changes(
-            Outcome.NEW, actor.project, fed.submission_id, fed.xml_form_id, fed.instance_id, current=True,
-            entities=(fed.change,), cases=cases,
+            Outcome.NEW, actor.project, one.submission_id, one.xml_form_id, one.instance_id, current=True,
+            entities=(one.change,), cases=cases,
         )
         for rule_name, rule in RULES.items():
             _guarded(tx, store, actor, changes, rule_name, rule, programme)

@@ -35,9 +35,21 @@ def keep(arrival: Arrival, *, expected: bool) -> int:
     """
     files = arrival.delivery.files
     names = arrival.read().files if expected else ()
+    tx, project, owner = arrival.tx, arrival.project, arrival.submission_id
+    if expected and arrival.instance.deprecated_id:
+        # An edit may name others than the version before it did; those stay, and nobody waits for them any more.
+        named = submission_attachment.c.name.in_(names)
+        tx.execute(
+            submission_attachment.update()
+            .where(
+                submission_attachment.c.project_id == project,
+                submission_attachment.c.submission_id == owner,
+                submission_attachment.c.expected != named,
+            )
+            .values(expected=named)
+        )
     if not files and not names:
         return 0
-    tx, project, owner = arrival.tx, arrival.project, arrival.submission_id
     if names:
         tx.execute(
             insert(submission_attachment)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from store.keys import new_id
-from store.tables import cases, entity, entity_list, list_row, membership
+from store.tables import cases, entity, entity_list, list_row, membership, submission
 from submissions.fold import State
 
 _LONGEST_CODE, _LONGEST_PSEUDONYM = 60, 200
@@ -55,6 +55,21 @@ def responsible(tx: sa.Connection, project: UUID, case_id: UUID) -> sa.Row:
     return tx.execute(
         sa.select(cases.c.worker, cases.c.team).where(cases.c.project_id == project, cases.c.id == case_id)
     ).one()
+
+
+def join(tx: sa.Connection, project: UUID, case_id: UUID, submissions: list[UUID]) -> None:
+    """These submissions belong to the case, too: whose it is became known after they came."""
+    person = responsible(tx, project, case_id)
+    given = sa.select(submission.c.id, submission.c.event_date).where(
+        submission.c.project_id == project, submission.c.id.in_(submissions)
+    )
+    for row in tx.execute(given.order_by(submission.c.id)).all():
+        values = {"worker": person.worker, "team": person.team, "event_date": row.event_date}
+        tx.execute(
+            insert(membership)
+            .values(project_id=project, case_id=case_id, submission_id=row.id, **values)
+            .on_conflict_do_nothing()
+        )
 
 
 def somebody_left(tx: sa.Connection, project: UUID, *lists: str, case_id: UUID | None = None) -> None:

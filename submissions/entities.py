@@ -57,6 +57,8 @@ def apply(arrival: Arrival) -> tuple[tuple[EntityChange, ...], tuple[UUID, ...]]
             case_id = change.case_id
         else:
             case_id = _case_of_known(arrival, row, one.uuid)
+            if one.action is not None and (fed := _fed_before(arrival, row, one.uuid, case_id)):
+                changes.append(fed)
         if case_id:
             cases[case_id] = None
     _set_cases(arrival, tuple(cases))
@@ -142,6 +144,30 @@ def _wanted(arrival: Arrival, lists: dict[str, sa.Row], said: declared.Said) -> 
         elif (selection.list, uuid, True) not in found:
             found[selection.list, uuid, False] = Wanted(selection.list, uuid, None)
     return list(found.values())
+
+
+def _fed_before(arrival: Arrival, row: sa.Row, uuid: UUID, case_id: UUID | None) -> EntityChange | None:
+    """What the feed of the list's home told of this submission's entity before the submission itself could be had."""
+    told = (
+        entity_version.c.project_id == arrival.project,
+        entity_version.c.list == row.name,
+        entity_version.c.uuid == uuid,
+        entity_version.c.instance_id == arrival.instance.instance_id,
+        entity_version.c.submission_id.is_(None),
+    )
+    act = arrival.tx.scalar(
+        entity_version.update()
+        .where(*told)
+        .values(submission_id=arrival.submission_id, position="")
+        .returning(entity_version.c.act)
+    )
+    stored = arrival.tx.execute(sa.select(entity).where(*_is(arrival.project, row.name, uuid))).one() if act else None
+    if stored is None or stored.placeholder or stored.deleted_at:
+        return None
+    data = dict(stored.data)
+    before = None if act == "create" else data
+    stale = stored.conflict is not None
+    return EntityChange(row.name, uuid, stored.version, act, stored.label, data, before, stale, case_id)
 
 
 def _act(arrival: Arrival, row: sa.Row, action: EntityAction, uuid: UUID) -> EntityChange:

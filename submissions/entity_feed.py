@@ -50,16 +50,20 @@ class RemoteEntity:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What the feed changed here, and the submission behind the newest version, where it is known."""
+    """One version that the feed brought, and the submission behind it."""
 
     change: EntityChange
-    submission_id: UUID | None
-    xml_form_id: str | None
-    instance_id: str | None
+    submission_id: UUID
+    xml_form_id: str
+    instance_id: str
 
 
-def take(tx: sa.Connection, project: UUID, name: str, given: RemoteEntity) -> Fed | None:
-    """Bring an entity to what its home says. None when it was so already."""
+def take(tx: sa.Connection, project: UUID, name: str, given: RemoteEntity) -> list[Fed] | None:
+    """Bring an entity to what its home says. None when it was so already.
+
+    Gives every version that is new here with the submission that made it; one that was made at the server itself with
+    the submission that the entity began with. Those of which no submission is here are left out.
+    """
     row = tx.execute(
         sa.select(entity_list).where(entity_list.c.project_id == project, entity_list.c.name == name)
     ).one()
@@ -71,7 +75,6 @@ def take(tx: sa.Connection, project: UUID, name: str, given: RemoteEntity) -> Fe
     if settled == (now.version, given.conflict, None, False):
         return None
     origins = _keep_versions(tx, project, name, given)
-    origin = origins.get(now.instance_id or "")
     state = State(now.label, dict(now.data), True)
     case_id = _case_of(tx, project, row, given.uuid, state, now.at)
     tx.execute(
@@ -81,12 +84,28 @@ def take(tx: sa.Connection, project: UUID, name: str, given: RemoteEntity) -> Fe
         )
     )
     list_rows.write(tx, project, name, given.uuid)
+    if case_id and case_id != stored.case_id and not row.is_case_list:
+        # What spoke of it before anybody knew whose it is.
+        case_rows.join(tx, project, case_id, [origin[0] for origin in origins.values()])
+    return _steps(name, given, stored, case_id, origins)
+
+
+def _steps(
+    name: str, given: RemoteEntity, stored: sa.Row, case_id: UUID | None, origins: dict[str, tuple[UUID, str, str]]
+) -> list[Fed]:
+    first = next((origins[one.instance_id] for one in given.versions if one.instance_id in origins), None)
+    steps: list[Fed] = []
     before = None if stored.placeholder or stored.deleted_at else dict(stored.data)
-    act = "create" if before is None else "update"
-    change = EntityChange(
-        name, given.uuid, now.version, act, now.label, state.data, before, given.conflict is not None, case_id
-    )
-    return Fed(change, *(origin or (None, None, None)))
+    for one in given.versions:
+        origin = origins.get(one.instance_id or "", first)
+        if origin is None or (one.version <= stored.version and one is not given.current):
+            continue
+        act = "create" if before is None else "update"
+        stale, data = one.conflict is not None, dict(one.data)
+        change = EntityChange(name, given.uuid, one.version, act, one.label, data, before, stale, case_id)
+        steps.append(Fed(change, *origin))
+        before = data
+    return steps
 
 
 def remove(tx: sa.Connection, project: UUID, name: str, uuid: UUID, at: dt.datetime) -> bool:

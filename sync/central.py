@@ -18,7 +18,7 @@ from pyodk.errors import PyODKError
 
 from submissions.delivery import File
 from sync.central_lists import CentralLists
-from sync.central_words import moment_of, newest, remarks_of, row_of, since_of, skiptoken
+from sync.central_words import is_whole, moment_of, newest, remarks_of, row_of, since_of, skiptoken
 from sync.listing import items
 from sync.parallel import in_parallel
 from sync.source import (
@@ -236,7 +236,7 @@ class Central(CentralLists):
         at, system = self._submission(form, row.remote_id), row.inline
         try:
             if not system.get("edits"):
-                xml = self._wire.get(f"{at}.xml", f"form {form.remote}", or_none=True)
+                xml = self._wire.whole(f"{at}.xml", f"form {form.remote}", is_whole, or_none=True)
                 if xml is None:
                     return Content(row, gone=True)
                 versions = [VersionContent(xml.body, row.received_at, system.get("deviceId"))]
@@ -252,8 +252,9 @@ class Central(CentralLists):
             return Content(row, problem=self._wire.problem(SourceTalksOtherwise))
 
     def _version(self, form: RemoteForm, at: str, one: Mapping[str, Any]) -> VersionContent:
-        xml = self._wire.bytes(f"{at}/versions/{quote(one['instanceId'], safe='')}.xml", f"form {form.remote}")
-        return VersionContent(xml, moment_of(one["createdAt"]), one.get("deviceId"))
+        address = f"{at}/versions/{quote(one['instanceId'], safe='')}.xml"
+        found = self._wire.whole(address, f"form {form.remote}", is_whole)
+        return VersionContent(found.body if found else b"", moment_of(one["createdAt"]), one.get("deviceId"))
 
     def _remarks(self, form: RemoteForm, at: str) -> tuple[Remark, ...]:
         """Comments, and the notes that people gave with a review state (Central keeps those in the audits)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +16,7 @@ from sync.source import Remark, Row
 
 # Central sets its times inside transactions that commit later: what is older than the newest by less is read again.
 OVERLAP = dt.timedelta(minutes=5)
+_ROOT, _EMPTY = re.compile(rb"<([^\s/>?!][^\s/>]*)"), re.compile(rb"<[^<>]*/>")
 REVIEW = {
     None: ReviewState.RECEIVED,
     "edited": ReviewState.EDITED,
@@ -82,6 +84,15 @@ def skiptoken(link: str | None) -> str | None:
     """Only where the next page begins: the rest of the link carries the host that the server believes it has."""
     found = parse_qs(urlsplit(link).query).get("$skiptoken") if link else None
     return found[0] if found else None
+
+
+def is_whole(xml: bytes) -> bool:
+    """Whether an instance ends with the end of its root: half of one would be kept as one that nobody can read."""
+    root = _ROOT.search(xml)
+    if root is None:
+        return False
+    rest = xml[root.start() :].strip()
+    return rest.endswith(b"</" + root[1] + b">") or _EMPTY.fullmatch(rest) is not None
 
 
 def moment_of(text: str) -> dt.datetime:

@@ -277,7 +277,10 @@ def still_waits(tx: sa.Connection, project: UUID, item: UUID) -> bool:
 
 
 def take_again(tx: sa.Connection, work: Work, form: RemoteForm, *, new_version: bool) -> None:
-    """Rows in quarantine that are to be taken anew: somebody replayed them, or the version they lacked has come."""
+    """Rows in quarantine that are to be taken anew: somebody replayed them, or the version they lacked has come.
+
+    A full run asks for all that wait there: perhaps it was not the server that sent them as they came.
+    """
     here = (
         source_row.c.project_id == work.project,
         source_row.c.source_id == work.id,
@@ -287,7 +290,7 @@ def take_again(tx: sa.Connection, work: Work, form: RemoteForm, *, new_version: 
     replayed = sa.exists().where(
         quarantine.c.project_id == source_row.c.project_id,
         quarantine.c.id == source_row.c.quarantine_id,
-        quarantine.c.state == "replayed",
+        quarantine.c.state.in_(("replayed", "waiting") if work.full else ("replayed",)),
     )
     again = sa.or_(replayed, source_row.c.problem.in_(_FORM_LACKED)) if new_version else replayed
     tx.execute(source_row.update().where(*here, again).values(mark=None))

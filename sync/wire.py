@@ -34,6 +34,8 @@ from sync.source import (
 
 _BUSY = {408, 423, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = {301, 302, 303, 307, 308}
+# How often what looks cut short is asked for.
+_CUT_SHORT = 4
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -112,6 +114,19 @@ class Wire:
         """The whole body of what must be there. Raises SourceProblem."""
         found = self.get(path, what)
         return found.body if found else b""
+
+    def whole(self, path: str, what: str, complete: Callable[[Any], bool], *, or_none: bool = False) -> Answer | None:
+        """The answer, asked for again while its body is not `complete`: something on the way may have cut it short.
+
+        One that stays so is given as it is, for then it is what the server has. Raises SourceProblem.
+        """
+        found = self.get(path, what, or_none=or_none)
+        for tried in range(1, _CUT_SHORT):
+            if found is None or complete(found.body):
+                break
+            time.sleep(self.patience.first_pause * tried)
+            found = self.get(path, what, or_none=or_none)
+        return found
 
     def json(
         self,

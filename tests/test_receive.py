@@ -332,3 +332,13 @@ def test_no_transaction_without_a_project_sees_a_submission(tablet, publish, sto
     tablet.post(note())
     with store.database.begin(NOBODY) as tx:
         assert tx.scalar(sa.select(sa.func.count()).select_from(submission)) == 0
+
+
+def test_an_edit_that_drops_its_photo_waits_for_none(tablet, publish, one):
+    publish(NOTE)
+    tablet.post(note("with", photo="1.jpg"))
+    assert one(submission_attachment).expected
+    tablet.post(note("without", edit_of="with"))
+    assert not one(submission_attachment).expected
+    tablet.post(note("again", edit_of="without", photo="1.jpg"))
+    assert one(submission_attachment).expected

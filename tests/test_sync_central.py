@@ -62,3 +62,20 @@ def test_a_year_of_changes_in_any_order_ends_equal(read, team, world, store, aft
     read(full=True)
     check(store, aftercare, world)
     assert set(read().counts) <= {"files_missing"}
+
+
+def test_half_an_instance_is_asked_for_again_before_it_is_held_for_one_that_nobody_can_read(read, team, world, store, aftercare, central):
+    team.houses(3)
+    central.fail("truncated", "submissions/uuid", times=2)
+    assert "quarantined" not in read().counts
+    check(store, aftercare, world)
+
+
+def test_what_lies_in_quarantine_is_asked_for_again_when_everything_is_compared(read, team, world, store, aftercare, central):
+    root = team.houses(3)[0]
+    central.fail("broken-xml", root.removeprefix("uuid:") + ".xml", times=100)
+    assert read().counts["quarantined"] == 1
+    central.faults.clear()
+    assert "new" not in read().counts
+    assert read(full=True).counts["new"] == 1
+    check(store, aftercare, world)
