@@ -35,7 +35,8 @@ class Asked:
 class Kind:
     """A kind of server. `place` is where there (it makes the same source), `account` as whom (encrypted, never shown).
 
-    `opener` is the function in sync/ that reads it, `example` an address, `right` what the account needs there.
+    `opener` is the function in sync/ that reads it, `example` an address, `right` what the account needs there;
+    `hints`: it can tell us that it has something new (cases/hooks).
     """
 
     title: str
@@ -44,6 +45,7 @@ class Kind:
     right: Words
     place: tuple[Asked, ...] = ()
     account: tuple[Asked, ...] = ()
+    hints: bool = False
 
     def options(self, given: Mapping[str, str]) -> dict[str, Any]:
         """What was told of the place. Raises SourceAnswerMissing."""
@@ -123,6 +125,7 @@ _KOBO = Kind(
             "password",
         ),
     ),
+    hints=True,
 )
 
 KINDS: dict[str, Kind] = {"central": _CENTRAL, "kobo": _KOBO}

@@ -25,7 +25,7 @@ class Spot:
 def spots(server: Server) -> list[Spot]:
     """All pages, in the order of the way through Namjai."""
     prepare(server)
-    return [*_gate(server), *_work(server), *_case(server), *_reviews(server), *_money(server), *_house(server), *_errors(server)]
+    return [*_gate(server), *_work(server), *_case(server), *_reviews(server), *_money(server), *_house(server), *_sources(server), *_errors(server)]
 
 
 def prepare(server: Server) -> None:
@@ -166,6 +166,36 @@ def _house(server: Server) -> list[Spot]:
     ]
 
 
+def _sources(server: Server) -> list[Spot]:
+    from look_sources import prepare as with_sources
+
+    made = with_sources(server)
+    return [
+        Spot("sources", "ploy", "/sources"),
+        Spot("sources-admin", "oat", "/sources"),
+        Spot("sources-none", "first", "/sources"),
+        Spot("sources-today", "ploy", "/#sources"),
+        Spot("source", "ploy", f"/sources/{made['healthy']}"),
+        Spot("source-refused", "ploy", f"/sources/{made['refused']}"),
+        Spot("source-reading", "ploy", f"/sources/{made['reading']}"),
+        Spot("source-kobo", "ploy", f"/sources/{made['kobo']}"),
+        Spot("source-runs", "ploy", "/sources/runs"),
+        Spot("source-new", "ploy", "/sources/new"),
+        Spot("source-new-kobo", "ploy", "/sources/new?kind=kobo"),
+        Spot("source-new-wrong", "ploy", "/sources/new", _wrong_server, 400),
+        Spot("source-asking", "ploy", f"/sources/trials/{made['asking']}"),
+        Spot("source-answered", "ploy", f"/sources/trials/{made['answered']}"),
+        Spot("source-answered-no", "ploy", f"/sources/trials/{made['answered-no']}"),
+        Spot("source-account", "ploy", f"/sources/{made['refused']}/account"),
+        Spot("source-remove", "ploy", f"/sources/{made['healthy']}/remove"),
+        Spot("quarantine", "ploy", "/quarantine"),
+        Spot("quarantine-none", "first", "/quarantine"),
+        Spot("quarantine-look", "ploy", f"/quarantine/{made['kept']}/look"),
+        Spot("quarantine-open", "ploy", f"/quarantine/{made['kept']}/look", _look_into),
+        Spot("quarantine-leave", "ploy", f"/quarantine/{made['kept']}/leave-out"),
+    ]
+
+
 def _errors(server: Server) -> list[Spot]:
     from cases.verification import token
 
@@ -215,6 +245,22 @@ def _reveal_dialog(page: Any, _language: str) -> None:
 def _reason_dialog(page: Any, _language: str) -> None:
     page.keyboard.press("x")
     page.wait_for_selector("dialog[open] textarea")
+
+
+def _wrong_server(page: Any, _language: str) -> None:
+    page.fill("#name", "central-north")
+    page.fill("#url", "http://central.example.org")
+    page.fill("#project", "6")
+    page.fill("#email", "namjai@example.org")
+    page.fill("#password", "invented")
+    page.locator("main form button[type=submit]").click()
+    page.wait_for_selector("[role=alert]")
+
+
+def _look_into(page: Any, _language: str) -> None:
+    page.locator("main select[name=reason]").select_option(index=1)
+    page.locator("main form button[type=submit]").click()
+    page.wait_for_selector("main [data-hide]")
 
 
 def _enrol(page: Any, language: str) -> None:

@@ -74,7 +74,7 @@ def test_a_coordinator_adds_a_central_sees_first_what_would_come_and_reads_it(pl
     assert "Add a source" in ploy.page("/sources")
     at = tried(ploy, central, store)
     shown = ploy.page(at)
-    assert "Recorded" in shown and "House" in shown and "1 forms with 5 submissions" in shown, shown
+    assert "Recorded" in shown and "House" in shown and "Forms: 1, with submissions: 5." in shown, shown
     with store.database.begin(aftercare) as tx:
         assert tx.scalar(sa.select(sa.func.count()).select_from(source)) == 0, "nothing is added by a test"
     place = added(ploy, central, store)
@@ -289,6 +289,16 @@ def test_without_a_worker_the_page_says_so(ploy, central, store, aftercare):
         tx.execute(sa.text("UPDATE procrastinate_events SET at = at - interval '5 minutes'"))
         tx.execute(sa.text("DELETE FROM procrastinate_workers"))
     assert "No worker takes" in ploy.page("/sources")
+
+
+def test_a_kobo_shows_the_address_for_its_hints_and_a_central_has_none(ploy, central, store, aftercare):
+    given = {"name": "kobo-partners", "kind": "kobo", "url": "https://kf.example.org", "options": {}, "credentials": {"token": SECRET}}
+    with store.database.begin(aftercare) as tx:
+        kobo = sources.add(tx, store, aftercare, **given)
+    found = re.search(r"/hooks/kobo/([^<]+)<", ploy.page(f"/sources/{kobo}"))
+    assert found and "/hooks/" not in ploy.page(added(ploy, central, store))
+    assert "KoboToolbox" in ploy.page("/sources/new?kind=kobo") and 'name="token"' in ploy.page("/sources/new?kind=kobo")
+    assert ploy.client.post(f"/hooks/kobo/{found[1]}").status_code == 202
 
 
 def test_tests_of_connections_are_limited(ploy, central, store, monkeypatch):

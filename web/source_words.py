@@ -52,19 +52,32 @@ def brought(counts: Mapping[str, int]) -> str:
 
 def _brought(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     n = {name: num(value) for name, value in counts.items()}
+    single = {name for name, value in counts.items() if value == 1}
     return [
         ("new", t("{n} new", "ใหม่ {n}", n=n.get("new"))),
         ("edited", t("{n} edited", "แก้ไข {n}", n=n.get("edited"))),
         ("deleted", t("{n} deleted there", "ถูกลบที่ต้นทาง {n}", n=n.get("deleted"))),
         ("restored", t("{n} restored", "กู้คืน {n}", n=n.get("restored"))),
         ("reviewed", t("{n} reviewed", "ตรวจแล้ว {n}", n=n.get("reviewed"))),
-        ("remarks", t("{n} comments", "ความเห็น {n}", n=n.get("remarks"))),
-        ("files", t("{n} files", "ไฟล์ {n}", n=n.get("files"))),
-        ("entities", t("{n} entities", "รายการในรายชื่อ {n}", n=n.get("entities"))),
+        ("remarks", _one_or(single, "remarks") or t("{n} comments", "ความเห็น {n}", n=n.get("remarks"))),
+        ("files", _one_or(single, "files") or t("{n} files", "ไฟล์ {n}", n=n.get("files"))),
+        ("entities", _one_or(single, "entities") or t("{n} entities", "รายการในรายชื่อ {n}", n=n.get("entities"))),
         ("quarantined", t("{n} in quarantine", "พักไว้ {n}", n=n.get("quarantined"))),
         ("waiting", t("{n} to be had later", "รออ่านภายหลัง {n}", n=n.get("waiting"))),
-        ("forms", t("{n} form versions", "รุ่นแบบฟอร์ม {n}", n=n.get("forms"))),
+        ("forms", _one_or(single, "forms") or t("{n} form versions", "รุ่นแบบฟอร์ม {n}", n=n.get("forms"))),
     ]
+
+
+def _one_or(single: set[str], name: str) -> str:
+    """One of something, where English says it otherwise; "" for more."""
+    if name not in single:
+        return ""
+    return {
+        "remarks": t("1 comment", "ความเห็น 1"),
+        "files": t("1 file", "ไฟล์ 1"),
+        "entities": t("1 entity", "รายการในรายชื่อ 1"),
+        "forms": t("1 form version", "รุ่นแบบฟอร์ม 1"),
+    }[name]
 
 
 def doing(phase: str | None, what: str) -> str:

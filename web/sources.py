@@ -11,7 +11,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, g, redirect, request, url_for
 
-from cases import quarantine_list, source_list, source_page, source_trials, sources
+from cases import hooks, quarantine_list, source_list, source_page, source_trials, sources
 from cases.source_kinds import KINDS
 from cases.source_list import Line, Run, Running
 from namjai.problems import Forbidden, NotFound, Problem
@@ -88,7 +88,7 @@ def show(id: UUID) -> Any:
     place = [
         {"label": one.label.in_(words.language()), "text": row.options.get(one.name)} for one in KINDS[row.kind].place
     ]
-    runs, more = source_list.runs(g.tx, g.me.project, source_id=id, most=source_list.FEW_RUNS)
+    runs, _ = source_list.runs(g.tx, g.me.project, source_id=id, most=source_list.FEW_RUNS)
     return _still(
         page(
             "source.html",
@@ -104,7 +104,7 @@ def show(id: UUID) -> Any:
             lists=source_page.lists(g.tx, row),
             kept=quarantine_list.count(g.tx, g.me.project, row.name) if may("quarantine.manage") else 0,
             runs=[_ran(one) for one in runs],
-            more_runs=more is not None,
+            hook=hooks.address(g.tx, store(), g.me.project, id, row.kind) if KINDS[row.kind].hints else None,
         ),
         _moving([line]),
     )
