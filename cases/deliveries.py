@@ -5,6 +5,7 @@ A rule that fails never blocks a submission: it runs in a savepoint, and its fai
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +20,7 @@ from store.opening import Store
 from store.tables import rule_failure
 from submissions import entity_feed, quarantine, tombstones
 from submissions.delivery import Changes, Delivery, Outcome
+from submissions.many import receive_new
 from submissions.problems import DeliveryRefused
 from submissions.receive import receive
 
@@ -39,14 +41,34 @@ def take(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) -> C
         return _taken(tx, store, actor, delivery)
 
 
+def take_new(
+    tx: sa.Connection, store: Store, actor: Actor, deliveries: Sequence[Delivery]
+) -> list[Changes | None]:
+    """The same for those of many deliveries that are new here; None for one that is to be taken alone, after them.
+
+    Raises what any of them raises; the caller then rolls back, and takes each alone.
+    """
+    with store.blobs.together():
+        taken = receive_new(tx, store, actor, deliveries)
+        for changes in taken:
+            if changes is not None:
+                _follow(tx, store, actor, changes)
+    return taken
+
+
 def _taken(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) -> Changes:
     changes = receive(tx, store, actor, delivery)
+    _follow(tx, store, actor, changes)
+    return changes
+
+
+def _follow(tx: sa.Connection, store: Store, actor: Actor, changes: Changes) -> None:
+    """The programme's rules for what a delivery changed."""
     if changes.entities or changes.cases or changes.outcome in _CHANGE_ANSWERS:
         programme = programme_of(tx, actor.project)
         if programme is not None:
             for name, rule in RULES.items():
                 _guarded(tx, store, actor, changes, name, rule, programme)
-    return changes
 
 
 def delete(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, at: dt.datetime, source: str) -> bool:

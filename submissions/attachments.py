@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -57,6 +57,17 @@ def keep(arrival: Arrival, *, expected: bool) -> int:
             .on_conflict_do_nothing()
         )
     return sum(_keep_one(arrival, file) for file in files)
+
+
+def expect(arrivals: Sequence[Arrival]) -> None:
+    """Note the files that the answers of new submissions name, of all of them together."""
+    named = [
+        _row(one.project, one.submission_id, name, state="expected", expected=True)
+        for one in arrivals
+        for name in one.read().files
+    ]
+    if named:
+        arrivals[0].tx.execute(insert(submission_attachment).on_conflict_do_nothing(), named)
 
 
 def put(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from submissions.receive import Arrival
 
 TABLETS = "tablets"
+# What a submission changed, and its cases.
+Told = tuple[tuple[EntityChange, ...], tuple[UUID, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +37,26 @@ class Wanted:
     action: EntityAction | None
 
 
-def apply(arrival: Arrival) -> tuple[tuple[EntityChange, ...], tuple[UUID, ...]]:
+def apply(arrival: Arrival) -> Told:
     """Apply the delivery's entity actions and set the submission's cases. Gives what changed, and the cases."""
-    selected = arrival.read().selected
-    if not arrival.version.schema.entities and not selected and not arrival.delivery.declares:
-        return (), ()
-    said = declared.said(arrival)
-    if not said.applies and not selected:
+    said = said_by(arrival)
+    if said is None:
         return (), ()
     lists = known_lists(arrival.tx, arrival.project)
-    wanted = _wanted(arrival, lists, said)
+    return applied(arrival, lists, wanted_by(arrival, lists, said))
+
+
+def said_by(arrival: Arrival) -> declared.Said | None:
+    """What a delivery says of entities; None when it neither says anything nor picks any."""
+    selected = arrival.read().selected
+    if not arrival.version.schema.entities and not selected and not arrival.delivery.declares:
+        return None
+    said = declared.said(arrival)
+    return said if said.applies or selected else None
+
+
+def applied(arrival: Arrival, lists: dict[str, sa.Row], wanted: list[Wanted]) -> Told:
+    """Apply what a submission wants of entities, and set its cases."""
     # Always in the same order, so that two deliveries about the same people never wait for each other in a circle.
     wanted.sort(key=lambda one: (not lists[one.list].is_case_list, one.list, one.uuid, one.action is None))
     changes: list[EntityChange] = []
@@ -56,8 +68,8 @@ def apply(arrival: Arrival) -> tuple[tuple[EntityChange, ...], tuple[UUID, ...]]
             changes.append(change)
             case_id = change.case_id
         else:
-            case_id = _case_of_known(arrival, row, one.uuid)
-            if one.action is not None and (fed := _fed_before(arrival, row, one.uuid, case_id)):
+            case_id = case_of_known(arrival, row, one.uuid)
+            if one.action is not None and (fed := fed_before(arrival, row, one.uuid, case_id)):
                 changes.append(fed)
         if case_id:
             cases[case_id] = None
@@ -122,7 +134,8 @@ def change_by_server(
     return version.number
 
 
-def _wanted(arrival: Arrival, lists: dict[str, sa.Row], said: declared.Said) -> list[Wanted]:
+def wanted_by(arrival: Arrival, lists: dict[str, sa.Row], said: declared.Said) -> list[Wanted]:
+    """The entities that a submission names. What it names wrongly is kept as a failure."""
     found: dict[tuple[str, UUID, bool], Wanted] = {}
     for name, reason in said.failed:
         _fail(arrival, "entity", reason, {"list": name, "key": ""})
@@ -146,7 +159,7 @@ def _wanted(arrival: Arrival, lists: dict[str, sa.Row], said: declared.Said) -> 
     return list(found.values())
 
 
-def _fed_before(arrival: Arrival, row: sa.Row, uuid: UUID, case_id: UUID | None) -> EntityChange | None:
+def fed_before(arrival: Arrival, row: sa.Row, uuid: UUID, case_id: UUID | None) -> EntityChange | None:
     """What the feed of the list's home told of this submission's entity before the submission itself could be had."""
     told = (
         entity_version.c.project_id == arrival.project,
@@ -208,10 +221,10 @@ def _case_of(arrival: Arrival, row: sa.Row, uuid: UUID, state: State) -> UUID | 
     if parent is None:
         return None
     case_list = next((one for one in known_lists(arrival.tx, arrival.project).values() if one.is_case_list), None)
-    return _case_of_known(arrival, case_list, parent) if case_list else None
+    return case_of_known(arrival, case_list, parent) if case_list else None
 
 
-def _case_of_known(arrival: Arrival, row: sa.Row, uuid: UUID) -> UUID | None:
+def case_of_known(arrival: Arrival, row: sa.Row, uuid: UUID) -> UUID | None:
     """The case of an entity that is only named: a placeholder is made for a person nobody has told us of yet."""
     stored = _ensured(
         arrival.tx,

@@ -84,7 +84,7 @@ def _original(arrival: Arrival) -> Changes:
         return _again(arrival, known)
     arrival.submission_id = rows.submission_rooted(arrival, arrival.instance.instance_id)
     rows.insert_version(arrival, "submission.original")
-    return _changes(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
+    return changes_of(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
 
 
 def _edit(arrival: Arrival) -> Changes:
@@ -109,7 +109,7 @@ def _edit(arrival: Arrival) -> Changes:
             return _becomes_current(arrival)
         rows.insert_version(arrival, "submission.original")
         join.join(arrival, after)
-        return _changes(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
+        return changes_of(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
     if after is None:
         if not rows.insert_submission(arrival, root=replaced, state="edited"):
             arrival.submission_id = rows.submission_rooted(arrival, replaced)
@@ -118,7 +118,7 @@ def _edit(arrival: Arrival) -> Changes:
     arrival.submission_id = after
     rows.set_root(arrival, replaced)
     rows.insert_version(arrival, "submission.original")
-    return _changes(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
+    return changes_of(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
 
 
 def _first(arrival: Arrival, outcome: Outcome) -> Changes:
@@ -138,7 +138,7 @@ def _becomes_current(arrival: Arrival) -> Changes:
 def _with_consequences(arrival: Arrival, outcome: Outcome) -> Changes:
     files = attachments.keep(arrival, expected=True)
     changed, cases = entities.apply(arrival)
-    return _changes(arrival, outcome, current=True, entities=changed, cases=cases, files=files)
+    return changes_of(arrival, outcome, current=True, entities=changed, cases=cases, files=files)
 
 
 def _again(arrival: Arrival, known: rows.Known) -> Changes:
@@ -147,10 +147,11 @@ def _again(arrival: Arrival, known: rows.Known) -> Changes:
         raise InstanceConflict()
     arrival.submission_id = known.submission_id
     files = attachments.keep(arrival, expected=False)
-    return _changes(arrival, Outcome.CONTINUED if files else Outcome.SAME, files=files)
+    return changes_of(arrival, Outcome.CONTINUED if files else Outcome.SAME, files=files)
 
 
-def _changes(arrival: Arrival, outcome: Outcome, **more: object) -> Changes:
+def changes_of(arrival: Arrival, outcome: Outcome, **more: object) -> Changes:
+    """What the delivery did, with the facts that are the same of all."""
     changes = Changes(
         outcome,
         arrival.project,
@@ -164,4 +165,4 @@ def _changes(arrival: Arrival, outcome: Outcome, **more: object) -> Changes:
     return replace(changes, **more)  # type: ignore[arg-type]
 
 
-__all__ = ["Arrival", "receive"]
+__all__ = ["Arrival", "changes_of", "receive"]

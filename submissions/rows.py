@@ -5,6 +5,7 @@ Two statements store a new submission: the first meets the unique constraint, th
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -66,9 +67,8 @@ class Known:
 
 def insert_submission(arrival: Arrival, *, root: str, state: str) -> bool:
     """The submission's own row, under a new key. False when the root instance is here already."""
-    arrival.key, arrival.wrapped = arrival.store.keyring.new_record(arrival.project, arrival.submission_id)
     with driver(arrival.tx) as cursor:
-        cursor.execute(_INSERT_SUBMISSION, _facts(arrival) | answer_columns(arrival) | {"root": root, "state": state})
+        cursor.execute(_INSERT_SUBMISSION, _submission_facts(arrival, root, state))
         if cursor.rowcount == 1:
             return True
     arrival.key = None
@@ -77,10 +77,42 @@ def insert_submission(arrival: Arrival, *, root: str, state: str) -> bool:
 
 def insert_version(arrival: Arrival, verb: str, *, with_key: bool = False) -> None:
     """The version's row with its raw XML, and the audit event. Raises InstanceConflict or EditConflict."""
+    with driver(arrival.tx) as cursor:
+        cursor.execute(_INSERT_REST_WITH_KEY if with_key else _INSERT_REST, _version_facts(arrival, verb))
+        kept = cursor.fetchone()
+        if kept is None or kept[0] != 1:
+            raise EditConflict() if arrival.instance.deprecated_id else InstanceConflict()
+
+
+def insert_new(arrivals: Sequence[Arrival]) -> list[bool]:
+    """The same of many originals, in two round trips: which of them were new. The others are as they were.
+
+    Raises InstanceConflict.
+    """
+    with driver(arrivals[0].tx) as cursor:
+        facts = [_submission_facts(one, one.instance.instance_id, "received") for one in arrivals]
+        cursor.executemany(_INSERT_SUBMISSION, facts, returning=True)
+        new = [result.rowcount == 1 for result in cursor.results()]
+    taken = [one for one, is_new in zip(arrivals, new, strict=True) if is_new]
+    if taken:
+        with driver(arrivals[0].tx) as cursor:
+            facts = [_version_facts(one, "submission.new") for one in taken]
+            cursor.executemany(_INSERT_REST_WITH_KEY, facts, returning=True)
+            if any(result.fetchone() != (1,) for result in cursor.results()):
+                raise InstanceConflict()
+    return new
+
+
+def _submission_facts(arrival: Arrival, root: str, state: str) -> dict[str, Any]:
+    arrival.key, arrival.wrapped = arrival.store.keyring.new_record(arrival.project, arrival.submission_id)
+    return _facts(arrival) | answer_columns(arrival) | {"root": root, "state": state}
+
+
+def _version_facts(arrival: Arrival, verb: str) -> dict[str, Any]:
     instance = arrival.instance
     event = Event(verb, "submission", arrival.submission_id, {"form": arrival.version.xml_form_id})
     row = row_of(arrival.store.keyring, arrival.actor, event, now=arrival.delivery.received_at)
-    facts = _facts(arrival) | {
+    return _facts(arrival) | {
         "deprecated": instance.deprecated_id,
         "digest": arrival.digest,
         "raw": arrival.open_key().encrypt(f"raw:{instance.instance_id}", arrival.delivery.xml),
@@ -94,11 +126,6 @@ def insert_version(arrival: Arrival, verb: str, *, with_key: bool = False) -> No
         "key_version": arrival.store.keyring.version,
         "wrapped": arrival.wrapped,
     }
-    with driver(arrival.tx) as cursor:
-        cursor.execute(_INSERT_REST_WITH_KEY if with_key else _INSERT_REST, facts)
-        kept = cursor.fetchone()
-        if kept is None or kept[0] != 1:
-            raise EditConflict() if instance.deprecated_id else InstanceConflict()
 
 
 def replace_answers(arrival: Arrival) -> None:

@@ -20,7 +20,7 @@ from submissions.delivery import File
 from sync.central_lists import CentralLists
 from sync.central_words import is_whole, moment_of, newest, remarks_of, row_of, since_of, skiptoken
 from sync.listing import items
-from sync.parallel import in_parallel
+from sync.parallel import Hands
 from sync.source import (
     Account,
     Content,
@@ -78,7 +78,7 @@ class Central(CentralLists):
         page_rows: int = PAGE_ROWS,
     ) -> None:
         self.name, self._project, self._page_rows, self.connections = name, project, page_rows, connections
-        patience = patience or Patience()
+        patience, self._hands = patience or Patience(), Hands(connections)
         self._session = _Staying(base_url=url, api_version="v1", username=email, password=password, cache_path=None)
         # pyodk would sign in by itself at any request, and raise what the server said; we do it where that is caught.
         self._auth, self._session.auth = self._session.auth, _as_it_is
@@ -104,6 +104,7 @@ class Central(CentralLists):
 
     def close(self) -> None:
         """Sign out, so that no token of ours stays valid; whether that worked changes nothing."""
+        self._hands.close()
         token = str(self._session.headers.get("Authorization", "")).removeprefix("Bearer ")
         if token:
             with suppress(requests.RequestException, OSError):
@@ -230,7 +231,7 @@ class Central(CentralLists):
     # Content
 
     def contents(self, form: RemoteForm, rows: Iterable[Row]) -> Iterator[Content]:
-        return in_parallel(lambda row: self._content(form, row), rows, self.connections)
+        return self._hands.each(lambda row: self._content(form, row), rows, lambda content: content.weight)
 
     def _content(self, form: RemoteForm, row: Row) -> Content:
         at, system = self._submission(form, row.remote_id), row.inline

@@ -33,12 +33,12 @@ class EntityBroken(Problem):
 
 def bring_entities(work: Work, one: RemoteList) -> None:
     """What changed since the cursor; a census when it is due, or when the numbers differ."""
-    row = work.steadily(lambda tx: tx.execute(sa.select(source_list).where(*_of(work, one))).one())
+    row = work.look(lambda tx: tx.execute(sa.select(source_list).where(*_of(work, one))).one())
     total, changed = None, False
     for page in work.source.entity_changes(one.name, row.cursor):
         _store(work, one, page.heads, page.cursor)
         total, changed = page.total, True
-    here = work.steadily(lambda tx: entity_feed.count(tx, work.project, one.name)) if changed else None
+    here = work.look(lambda tx: entity_feed.count(tx, work.project, one.name)) if changed else None
     if work.full or (total is not None and total != here):
         _census(work, one)
 
@@ -49,7 +49,7 @@ def _census(work: Work, one: RemoteList) -> None:
     while batch := _next(heads):
         seen.update(head[0] for head in batch)
         _store(work, one, batch, None)
-    here = work.steadily(lambda tx: entity_feed.known(tx, work.project, one.name))
+    here = work.look(lambda tx: entity_feed.known(tx, work.project, one.name))
     missing = [uuid for uuid in here if uuid not in seen]
     # A feed that forgot half of its list must not empty ours: each one that it lacks is asked for.
     there = {entity.uuid: entity for entity in work.source.entities(one.name, missing)} if missing else {}
@@ -61,7 +61,7 @@ def _census(work: Work, one: RemoteList) -> None:
 
 def _store(work: Work, one: RemoteList, heads: tuple[Head, ...], cursor: Mapping[str, Any] | None) -> None:
     """Fetch what is not here in this version and conflict, and store it with the cursor."""
-    known = work.steadily(lambda tx: entity_feed.known(tx, work.project, one.name, [head[0] for head in heads]))
+    known = work.look(lambda tx: entity_feed.known(tx, work.project, one.name, [head[0] for head in heads]))
     needed = [uuid for uuid, version, conflict in heads if known.get(uuid) != (version, conflict)]
     given = sorted(work.source.entities(one.name, needed), key=lambda entity: entity.uuid) if needed else []
     work.steadily(lambda tx: _take(tx, work, one, given, cursor))

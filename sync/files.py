@@ -41,7 +41,7 @@ class _Found:
 def bring_files(work: Work) -> None:
     """Ask for the files that are due and store what is there. Raises SourceProblem for all of a source."""
     done, after = 0, ("", "")
-    while batch := work.steadily(_due, work, after):
+    while batch := work.look(_due, work, after):
         after = (batch[-1].row.remote, batch[-1].row.remote_id)
         found = list(_patient(in_parallel(lambda one: _look(work, one), batch, max(work.source.connections, 1))))
         work.steadily(_store, work, found)

@@ -51,7 +51,7 @@ def _versions(work: Work, one: RemoteForm, keeps_lists: bool) -> None:
     """Publish what is not here yet, the oldest first. One that cannot be read does not hold up the later ones."""
     first: Problem | None = None
     for version in one.versions or work.source.versions_of(one):
-        if work.steadily(_is_here, work, one, version):
+        if work.look(_is_here, work, one, version):
             continue
         content = work.source.form_content(one, version)
         try:

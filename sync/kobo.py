@@ -46,6 +46,7 @@ class Kobo(KoboContent):
         return Account(self._kobo.wire.server, str(me.get("username") or ""), named)
 
     def close(self) -> None:
+        self._hands.close()
         self._kobo.close()
 
     # Entity lists: Kobo keeps none

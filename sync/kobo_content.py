@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import chain
 
 from lxml import etree
 
@@ -15,7 +14,7 @@ from sync import kobo_instances as instances
 from sync.kobo_changes import KoboChanges
 from sync.kobo_wire import KoboWire, after_id, data
 from sync.kobo_words import Place, files_of, is_uuid, named_in, uploads_of
-from sync.parallel import in_parallel
+from sync.parallel import Flat, Hands
 from sync.source import (
     Content,
     FetchedFile,
@@ -40,13 +39,14 @@ class KoboContent(KoboChanges):
 
     def __init__(self, kobo: KoboWire, only: Iterable[str] | None, connections: int) -> None:
         super().__init__(kobo, only, connections)
+        self._hands = Hands(connections)
         self._versions: dict[str, tuple[str, ...]] = {}
         self._uploads: dict[tuple[str, str], frozenset[str]] = {}
         self._complete: dict[tuple[str, str], tuple[RemoteFile, ...]] = {}
 
     def contents(self, form: RemoteForm, rows: Iterable[Row]) -> Iterator[Content]:
         parts = list(_parts(sorted(rows, key=lambda row: row.inline.id)))
-        return chain.from_iterable(in_parallel(lambda some: self._contents_of(form, some), parts, self.connections))
+        return Flat(self._hands.each(lambda some: self._contents_of(form, some), parts, _weight))
 
     def _contents_of(self, form: RemoteForm, rows: list[Row]) -> list[Content]:
         here = self._bulk(form, rows) if len(rows) > 1 else {}
@@ -170,6 +170,10 @@ def _close(some: list[Row], row: Row) -> bool:
     if first is None or place is None or place < first or len(some) >= _AT_ONCE:
         return False
     return place - first + 1 <= _WIDEST * (len(some) + 1)
+
+
+def _weight(contents: list[Content]) -> int:
+    return sum(one.weight for one in contents)
 
 
 def _current(row: Row) -> str:

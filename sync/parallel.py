@@ -2,12 +2,97 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+# What was downloaded and not yet taken, of one call. More than that waits, so that large answers fill no memory.
+_ROOM = 8 * 1024 * 1024
+
+
+class Hands:
+    """So many downloads at a time and no more, whoever asks for them; what was asked for first begins first."""
+
+    def __init__(self, at_once: int) -> None:
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="source")
+        self._ended = threading.Event()
+
+    def each(self, do: Callable[[A], B], given: Iterable[A], weigh: Callable[[B], int] = lambda _: 0) -> InOrder[A, B]:
+        """`do` of each, in order. The work begins here; `weigh` says how many bytes a result keeps until it is taken.
+
+        Take the results of several calls in the order of the calls, and close what is not wanted any more.
+        """
+        return InOrder(self._pool, self._ended, do, given, weigh)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._ended.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class InOrder(Iterator[B], Generic[A, B]):
+    """Results in the order in which they were asked for."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        ended: threading.Event,
+        do: Callable[[A], B],
+        given: Iterable[A],
+        weigh: Callable[[B], int],
+    ) -> None:
+        self._do, self._weigh, self._ended = do, weigh, ended
+        self._room, self._held, self._closed = threading.Condition(), 0, False
+        self._waiting: deque[Future[B]] = deque(pool.submit(self._one, one) for one in given)
+
+    def __next__(self) -> B:
+        if not self._waiting:
+            raise StopIteration
+        result = self._waiting.popleft().result()
+        with self._room:
+            self._held -= self._weigh(result)
+            self._room.notify()
+        return result
+
+    def close(self) -> None:
+        """Drop what was not taken."""
+        with self._room:
+            self._closed = True
+            self._room.notify_all()
+        for one in self._waiting:
+            one.cancel()
+        self._waiting.clear()
+
+    def _one(self, given: A) -> B:
+        with self._room:
+            while self._held > _ROOM and not self._closed and not self._ended.is_set():
+                self._room.wait(1)
+        result = self._do(given)
+        with self._room:
+            self._held += self._weigh(result)
+        return result
+
+
+class Flat(Iterator[B]):
+    """The single results of downloads that bring several each."""
+
+    def __init__(self, some: InOrder[Any, list[B]]) -> None:
+        self._some = some
+        self._now: Iterator[B] = iter(())
+
+    def __next__(self) -> B:
+        while True:
+            for one in self._now:
+                return one
+            self._now = iter(next(self._some))
+
+    def close(self) -> None:
+        self._some.close()
 
 
 def in_parallel(do: Callable[[A], B], given: Iterable[A], at_once: int) -> Iterator[B]:

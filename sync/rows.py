@@ -1,29 +1,27 @@
-"""Storing one page of a source: contents through the door, then what the listing says of deletion and review.
+"""Storing one row of a source: its content through the door, then what the listing says of deletion and review.
 
-A page's rows and its cursor commit together. A row that cannot be taken goes to quarantine after three tries, and the
-rest goes on; one whose content cannot be had now waits for the next run.
+A row that cannot be taken goes to quarantine after three tries, and the rest goes on; one whose content cannot be had
+now waits for the next run.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 from uuid import UUID, uuid5
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from cases import deliveries
 from cases.source_problems import RowBroken
 from namjai.problems import Problem
-from store.tables import quarantine, source_form, source_row, submission
-from submissions.delivery import Delivery, Outcome
+from store.tables import quarantine, source_form, source_row
+from submissions.delivery import Changes, Delivery, Outcome
 from submissions.quarantine import settle
 from submissions.review import ReviewState, remark, review_by_source
-from submissions.submitters import learn
 from sync.source import Content, RemoteForm, Row, VersionContent
 from sync.work import Work
 
@@ -31,64 +29,20 @@ _TRIES = 3
 # What says something of the database, not of the row.
 _NOT_THE_ROW = ("08", "53", "57", "58", "40", "25P")
 _FORM_LACKED = ("form-unknown", "form-version-unknown", "form-closed")
+# What a row that breaks a parser may raise.
+BROKEN_ROW = (ValueError, KeyError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 _COUNTED = {Outcome.NEW: "new", Outcome.EDITED: "edited"}
 
 
-class Batch:
-    """Some rows on their way into the store: their contents are downloading since this was made."""
-
-    def __init__(self, work: Work, form: RemoteForm, rows: Iterable[Row]) -> None:
-        # A page may name a row twice; the last word counts.
-        self.rows = {row.remote_id: row for row in rows}
-        self._work, self._form = work, form
-        with work.store.database.begin(work.actor) as tx:
-            known = stored(tx, work, form, self.rows)
-        needed = [row for row in self.rows.values() if _needs_content(row, known.get(row.remote_id))]
-        self._contents: Iterator[Content] = work.source.contents(form, needed) if needed else iter(())
-
-    def store(self, cursor: Mapping[str, Any] | None = None) -> None:
-        """Wait for the contents, store everything, and the cursor with it. Raises SourceProblem for all of a source."""
-        contents = {one.row.remote_id: one for one in patient(self._contents)}
-        self._learn_submitters()
-        try:
-            # A savepoint a row is two more round trips; nearly always no row needs one.
-            self._work.steadily(lambda tx: self._store(tx, contents, cursor, careful=False))
-        except _RowFailed:
-            self._work.steadily(lambda tx: self._store(tx, contents, cursor, careful=True))
-
-    def _learn_submitters(self) -> None:
-        """In a transaction of its own: what the run remembers of them is then stored, whatever becomes of the page."""
-        work = self._work
-        new = {row.submitter for row in self.rows.values() if row.submitter} - work.submitters.keys()
-        if new:
-            work.submitters |= work.steadily(lambda tx: learn(tx, work.store, work.actor, work.id, new))
-
-    def _store(
-        self, tx: sa.Connection, contents: dict[str, Content], cursor: Mapping[str, Any] | None, *, careful: bool
-    ) -> None:
-        work, form = self._work, self._form
-        known = stored(tx, work, form, self.rows, lock=True)
-        live, kept = 0, []
-        # Always in one order, so that two sources of one project do not wait for each other in a circle.
-        for remote_id in sorted(self.rows):
-            one = _One(tx, work, form, self.rows[remote_id], known.get(remote_id), contents.get(remote_id), careful)
-            live += one.store()
-            if one.kept:
-                kept.append(one.kept)
-        _keep(tx, kept)
-        values: dict[str, Any] = {"live": source_form.c.live + live}
-        if cursor is not None:
-            values["cursor"] = dict(cursor)
-        if live or cursor is not None:
-            tx.execute(source_form.update().where(*of_form(work, form)).values(**values))
-
-
-class _RowFailed(Exception):
+class RowFailed(Exception):
     """A row could not be taken, and nothing guarded the others: the page is stored again, with care."""
 
 
-class _One:
-    """One row of a page, being stored. `kept` is then what to remember of it."""
+class One:
+    """One row of a page, being stored. `kept` is then what to remember of it.
+
+    `found` is its submission, where there is one; `changes` what became of its content, where it was taken already.
+    """
 
     def __init__(
         self,
@@ -98,11 +52,14 @@ class _One:
         row: Row,
         before: sa.Row | None,
         content: Content | None,
-        careful: bool,
+        *,
+        found: UUID | None = None,
+        changes: Changes | None = None,
+        careful: bool = True,
     ) -> None:
         self.tx, self.work, self.form, self.row, self.before, self.content = tx, work, form, row, before, content
-        self.careful = careful
-        self.review = _review_of(row, before)
+        self.found, self.changes, self.careful = found, changes, careful
+        self.review = review_of(row, before)
         self.values: dict[str, Any] = {}
         self.kept: dict[str, Any] | None = None
         self.taken: UUID | None = None
@@ -112,12 +69,10 @@ class _One:
         row, before = self.row, self.before
         if self.content is not None and self.content.gone and before is None:
             return 0
-        if self.content is None and before is not None and self._is_as_before(before):
-            return 0
         here, was_here = row.deleted_at is None, before is not None and before.deleted_at is None
         if self.content is not None and not self.content.gone:
             self._take(self.content)
-        found = self.taken or self._submission()
+        found = self.taken or self.found
         if before is not None and here and before.deleted_at is not None:
             self._count("restored", found is not None and deliveries.restore(*self._place(), found, self.work.name))
         if not here and (before is None or was_here):
@@ -127,15 +82,6 @@ class _One:
             self._review(found)
         self._remember(found)
         return int(here) - int(was_here)
-
-    def _is_as_before(self, before: sa.Row) -> bool:
-        """Whether the listing says nothing new: much of an overlap is so."""
-        row = self.row
-        sent_by = self.work.submitters[row.submitter] if row.submitter else before.submitter_id
-        return (row.mark, self.review, row.review_mark, row.root_instance_id, row.deleted_at, sent_by) == (
-            before.mark, before.review, before.review_mark, before.root_instance_id, before.deleted_at,
-            before.submitter_id,
-        )
 
     def _place(self) -> tuple[sa.Connection, Any, Any]:
         return self.tx, self.work.store, self.work.actor
@@ -151,30 +97,25 @@ class _One:
             self.values = {"mark": None, "problem": content.problem.code, "tries": tries}
             return
         self.values = {"mark": self.row.mark, "problem": None, "tries": 0, "quarantine_id": None}
-        for version in content.versions:
-            self._version(version)
+        if self.changes is not None:
+            self._took(self.changes)
+        else:
+            for version in content.versions:
+                self._version(version)
         # What waited in quarantine and could be taken now, waits no more.
         waited = self.before.quarantine_id if self.before else None
         if waited and self.values["quarantine_id"] is None and still_waits(self.tx, self.work.project, waited):
             settle(*self._place(), waited, "replayed", dt.datetime.now(dt.UTC))
 
     def _version(self, version: VersionContent) -> None:
-        delivery = Delivery(
-            version.xml,
-            version.received_at,
-            source=self.work.name,
-            device_id=version.device_id,
-            timezone=self.work.timezone,
-            declares=not self.work.source.keeps_entities,
-        )
+        delivery = delivery_of(self.work, version)
         problem: Problem = RowBroken()
         # The first try was the one without care.
         for _ in range(_TRIES - 1):
             try:
                 with self.tx.begin_nested() if self.careful else nullcontext():
                     changes = deliveries.take(*self._place(), delivery)
-                self.taken = changes.submission_id
-                self._count(_COUNTED.get(changes.outcome, ""), changes.outcome in _COUNTED)
+                self._took(changes)
                 return
             except Problem as said:
                 if not deliveries.is_kept(said):
@@ -183,28 +124,22 @@ class _One:
                 problem = said
                 break
             except (sa.exc.DBAPIError, psycopg.Error) as error:
-                state = getattr(getattr(error, "orig", error), "sqlstate", None) or "08"
-                if state.startswith(_NOT_THE_ROW):
+                if not is_of_the_row(error):
                     raise
                 self._only_with_care()
-            except (ValueError, KeyError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError):
+            except BROKEN_ROW:
                 self._only_with_care()
         self.work.counts["quarantined"] += 1
         item = deliveries.refuse(*self._place(), delivery, problem)
         self.values |= {"problem": problem.code, "tries": _TRIES, "quarantine_id": item}
 
+    def _took(self, changes: Changes) -> None:
+        self.taken = changes.submission_id
+        self._count(_COUNTED.get(changes.outcome, ""), changes.outcome in _COUNTED)
+
     def _only_with_care(self) -> None:
         if not self.careful:
-            raise _RowFailed
-
-    def _submission(self) -> UUID | None:
-        return self.tx.scalar(
-            sa.select(submission.c.id).where(
-                submission.c.project_id == self.work.project,
-                submission.c.xml_form_id == self.form.xml_form_id,
-                submission.c.root_instance_id == self.row.root_instance_id,
-            )
-        )
+            raise RowFailed
 
     def _review(self, found: UUID) -> None:
         row, before, review = self.row, self.before, self.review
@@ -243,16 +178,6 @@ class _One:
 
 
 _REMEMBERED = ("mark", "review_mark", "files_due_at", "problem", "quarantine_id", "submitter_id")
-_KEY = ("project_id", "source_id", "remote", "remote_id")
-
-
-def _keep(tx: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    """What is known of a page's rows from now on, in one statement."""
-    if not rows:
-        return
-    statement = insert(source_row).values(rows)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in _KEY}
-    tx.execute(statement.on_conflict_do_update(index_elements=list(_KEY), set_=changed))
 
 
 def stored(
@@ -263,11 +188,11 @@ def stored(
         source_row.c.project_id == work.project,
         source_row.c.source_id == work.id,
         source_row.c.remote == form.remote,
-        source_row.c.remote_id.in_(list(ids)),
+        source_row.c.remote_id == sa.any_(sa.bindparam("ids", type_=sa.ARRAY(sa.Text))),
     )
     if lock:
         query = query.order_by(source_row.c.remote_id).with_for_update()
-    return {row.remote_id: row for row in tx.execute(query)}
+    return {row.remote_id: row for row in tx.execute(query, {"ids": list(ids)})}
 
 
 def still_waits(tx: sa.Connection, project: UUID, item: UUID) -> bool:
@@ -296,16 +221,6 @@ def take_again(tx: sa.Connection, work: Work, form: RemoteForm, *, new_version: 
     tx.execute(source_row.update().where(*here, again).values(mark=None))
 
 
-def patient(contents: Iterator[Content]) -> Iterator[Content]:
-    """The contents, as long as it is single ones that cannot be had. Raises the problem when it is all of them."""
-    failed: list[Problem] = []
-    for one in contents:
-        failed = [*failed, one.problem] if one.problem else []
-        if len(failed) >= _ALL_OF_THEM:
-            raise failed[0]
-        yield one
-
-
 def of_form(work: Work, form: RemoteForm) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         source_form.c.project_id == work.project,
@@ -314,19 +229,25 @@ def of_form(work: Work, form: RemoteForm) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-# So many in a row are no coincidence.
-_ALL_OF_THEM = 8
+def delivery_of(work: Work, version: VersionContent) -> Delivery:
+    """A version as it knocks at the door."""
+    return Delivery(
+        version.xml,
+        version.received_at,
+        source=work.name,
+        device_id=version.device_id,
+        timezone=work.timezone,
+        declares=not work.source.keeps_entities,
+    )
 
 
-def _needs_content(row: Row, known: sa.Row | None) -> bool:
-    if row.deleted_at is not None:
-        return False
-    if known is None or known.mark != row.mark:
-        return True
-    return row.remarks and bool(row.review_mark) and row.review_mark != known.review_mark
+def is_of_the_row(error: Exception) -> bool:
+    """Whether an error of the database is about what was to be stored, not about the database."""
+    state = getattr(getattr(error, "orig", error), "sqlstate", None) or "08"
+    return not state.startswith(_NOT_THE_ROW)
 
 
-def _review_of(row: Row, before: sa.Row | None) -> ReviewState | None:
+def review_of(row: Row, before: sa.Row | None) -> ReviewState | None:
     """The review that a row says. An approval that may be of an earlier content is taken back."""
     if row.review is not ReviewState.APPROVED or row.review_sure:
         return row.review

@@ -7,8 +7,9 @@ where it was.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
+from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +19,20 @@ from namjai.problems import Problem
 from store.opening import Store
 from store.tables import source_form, source_row
 from sync import registry
+from sync.batch import Batch
 from sync.feed import bring_entities
 from sync.files import bring_files
 from sync.forms import bring_forms, bring_lists, forms_of
 from sync.progress import Noted
-from sync.rows import Batch, of_form, take_again
+from sync.rows import of_form, take_again
+from sync.seen import Seen
 from sync.source import Page, RemoteForm, Row, SourceForbidden, SourceNotThere, SourceProblem
 from sync.work import Progress, Work, alone, begin, end, timezone_of
 
 _CENSUS_EVERY = dt.timedelta(hours=24)
 _CENSUS_ROWS = 500
+# Pages that are downloading while one is stored.
+_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,8 @@ def _everything(work: Work) -> None:
     lists = bring_lists(work)
     forms = bring_forms(work, lists)
     # Asked once for all forms: of those in which nothing changed, nothing else is asked.
-    rows = {row.remote: row for row in work.steadily(_all, forms_of(work))}
-    unsettled = set(work.steadily(_unsettled, work))
+    rows = {row.remote: row for row in work.look(_all, forms_of(work))}
+    unsettled = set(work.look(_unsettled, work))
     for form in forms:
         try:
             _form(work, form, rows[form.remote], form.remote in unsettled)
@@ -102,13 +107,13 @@ def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
         _waiting(work, form)
     total = _changes(work, form, row.cursor)
     if total is not None:
-        row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
+        row = work.look(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
     if total is not None and total != row.live:
         # Perhaps something arrived between the listing and the counting.
         again = _changes(work, form, row.cursor)
-        row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
+        row = work.look(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
         total = total if again is None else again
-    if total is not None:
+    if total is not None and total != row.theirs:
         _counted(work, form, total)
     now = dt.datetime.now(dt.UTC)
     if row.census_at is None and total == row.live:
@@ -121,24 +126,36 @@ def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
 def _changes(work: Work, form: RemoteForm, cursor: Mapping[str, Any]) -> int | None:
     """All pages since the cursor: one is stored while the next is downloading. Gives what the source counts."""
     total, expected, done = None, None, 0
-    ahead: tuple[Page, Batch] | None = None
     pages = work.source.changes(form, cursor)
-    while True:
-        try:
-            page = next(pages, None)
-        except SourceProblem:
-            if ahead is not None:
-                ahead[1].store(ahead[0].cursor)
-            raise
-        following = (page, Batch(work, form, page.rows)) if page is not None else None
-        if ahead is not None:
-            ahead[1].store(ahead[0].cursor)
-            done += len(ahead[0].rows)
-            total, expected = ahead[0].total, ahead[0].expected or expected
-            work.tell("changes", form.title, done, expected)
-        if following is None:
-            return total
-        ahead = following
+    # The oldest first; while it is stored, the others are downloading.
+    ahead: deque[tuple[Page, Batch]] = deque()
+
+    def store() -> None:
+        nonlocal total, expected, done
+        page, batch = ahead.popleft()
+        with closing(batch):
+            batch.store(page.cursor)
+        total, expected, done = page.total, page.expected or expected, done + len(page.rows)
+        work.tell("changes", form.title, done, expected)
+
+    try:
+        while True:
+            try:
+                page = next(pages, None)
+            except SourceProblem:
+                while ahead:
+                    store()
+                raise
+            if page is None:
+                while ahead:
+                    store()
+                return total
+            ahead.append((page, Batch(work, form, page.rows)))
+            if len(ahead) > _AHEAD:
+                store()
+    finally:
+        for _, batch in ahead:
+            batch.close()
 
 
 def _unsettled(tx: sa.Connection, work: Work) -> list[str]:
@@ -159,7 +176,7 @@ def _waiting(work: Work, form: RemoteForm) -> None:
         source_row.c.mark.is_(None),
         source_row.c.deleted_at.is_(None),
     )
-    waiting = work.steadily(lambda tx: list(tx.scalars(query.limit(1000))))
+    waiting = work.look(lambda tx: list(tx.scalars(query.limit(1000))))
     for some in _cut(iter(waiting), 100):
         rows = [row for remote_id in some if (row := work.source.look(form, remote_id)) is not None]
         Batch(work, form, rows).store()
@@ -167,13 +184,14 @@ def _waiting(work: Work, form: RemoteForm) -> None:
 
 def _census(work: Work, form: RemoteForm) -> None:
     """Compare everything: unknown rows and other marks are fetched, and what the source lacks gets a tombstone."""
-    seen: set[int] = set()
-    row = work.steadily(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
-    about = row.theirs or row.live or None
+    row = work.look(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
+    seen, done, about = Seen(), 0, row.theirs or row.live or None
     for some in _cut(work.source.census(form), _CENSUS_ROWS):
-        seen.update(_short(row.remote_id) for row in some)
+        for row in some:
+            seen.add(row.remote_id)
         Batch(work, form, some).store()
-        work.tell("census", form.title, len(seen), max(about, len(seen)) if about else None)
+        done += len(some)
+        work.tell("census", form.title, done, max(about, done) if about else None)
     for remote_id in list(_not_in(work, form, seen)):
         # A listing that forgot half of its rows must not bury them: each one that it lacks is asked for.
         if not work.source.is_there(form, remote_id):
@@ -187,7 +205,7 @@ def _counted(work: Work, form: RemoteForm, total: int) -> None:
     work.steadily(lambda tx: tx.execute(source_form.update().where(*of_form(work, form)).values(theirs=total)))
 
 
-def _not_in(work: Work, form: RemoteForm, seen: set[int]) -> Iterator[str]:
+def _not_in(work: Work, form: RemoteForm, seen: Seen) -> Iterator[str]:
     after = ""
     while True:
         query = (
@@ -201,9 +219,9 @@ def _not_in(work: Work, form: RemoteForm, seen: set[int]) -> Iterator[str]:
             .order_by(source_row.c.remote_id)
             .limit(1000)
         )
-        rows = work.steadily(_all, query)
+        rows = work.look(_all, query)
         for row in rows:
-            if row.deleted_at is None and _short(row.remote_id) not in seen:
+            if row.deleted_at is None and row.remote_id not in seen:
                 yield row.remote_id
         if not rows:
             return
@@ -221,7 +239,7 @@ def _bury(work: Work, form: RemoteForm, remote_id: str) -> None:
             )
         ).one()
 
-    row = work.steadily(gone)
+    row = work.look(gone)
     now = dt.datetime.now(dt.UTC)
     # The source forgot when: it is from now on that we know.
     Batch(work, form, [Row(remote_id, row.root_instance_id, row.mark or "", now, deleted_at=now)]).store()
@@ -240,8 +258,3 @@ def _cut(rows: Iterator[Any], size: int) -> Iterator[list[Any]]:
 
 def _all(tx: sa.Connection, query: sa.Select) -> list[sa.Row]:
     return list(tx.execute(query))
-
-
-def _short(remote_id: str) -> int:
-    """Eight bytes instead of a text: a million of them fit into a few megabytes."""
-    return int.from_bytes(hashlib.blake2b(remote_id.encode(), digest_size=8).digest(), "big")

@@ -143,6 +143,11 @@ class Content:
     gone: bool = False
     problem: Problem | None = None
 
+    @property
+    def weight(self) -> int:
+        """How many bytes it keeps."""
+        return sum(len(version.xml) for version in self.versions)
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:

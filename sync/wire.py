@@ -1,7 +1,8 @@
 """Asking one server, carefully: deadlines for the whole answer, patience with a busy one, and never another server.
 
 Knows HTTP and a prepared `requests` session; knows no Central and no Kobo. What a server answers never gets into a
-problem or a log: it may be survivors' data.
+problem or a log: it may be survivors' data. Of the session it takes headers, certificates, proxies and the adapter, and
+asks through the pool of connections below: what `requests` does beside that costs more than storing what came.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -86,6 +87,8 @@ class Wire:
     ) -> None:
         self._session, self._name, self._base, self._sign_in = session, name, base, sign_in
         self.patience = patience or Patience()
+        self._timeout = urllib3.Timeout(connect=self.patience.connect, read=self.patience.silence)
+        self._here: tuple[urllib3.HTTPConnectionPool, str] | None = None
         self._signing = threading.Lock()
         self._signed = 0
         self.asked = 0
@@ -157,8 +160,12 @@ class Wire:
             response = self._opened(path, what, params, {"If-None-Match": etag} if etag else None)
             if response is None:  # never: a 404 is a problem here
                 raise self.problem(SourceNotThere, what)
+            if response.status == 304:
+                # Read to its end, though there is nothing, the connection stays.
+                with self._translated():
+                    Reader(response, time.monotonic() + self.patience.answer).read()
             response.close()
-            return Answer(response.status_code, response.headers)
+            return Answer(response.status, response.headers)
 
         return self._patiently(once)
 
@@ -183,7 +190,7 @@ class Wire:
         try:
             with self._translated():
                 body = Reader(response, time.monotonic() + self.patience.answer).read()
-                return Answer(response.status_code, response.headers, body)
+                return Answer(response.status, response.headers, body)
         finally:
             response.close()
 
@@ -194,7 +201,7 @@ class Wire:
         params: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
         or_none: bool = False,
-    ) -> requests.Response | None:
+    ) -> urllib3.BaseHTTPResponse | None:
         """One request, its status judged, its body not read yet. Raises SourceProblem, or _Again."""
         signed = self._signed
         with self._translated():
@@ -202,7 +209,7 @@ class Wire:
                 self._sign_in_again(signed)
                 signed = self._signed
             response = self._asked(path, params, headers)
-            if response.status_code == 401:
+            if response.status == 401:
                 response.close()
                 self._sign_in_again(signed)
                 response = self._asked(path, params, headers)
@@ -220,7 +227,7 @@ class Wire:
         """What breaks on the way, as a problem that says nothing of what came."""
         try:
             yield
-        except requests.exceptions.SSLError:
+        except (requests.exceptions.SSLError, urllib3.exceptions.SSLError):
             raise self.problem(SourceUnreachable) from None
         except TimeoutError:
             raise _Again(self.problem(SourceSlow)) from None
@@ -229,29 +236,49 @@ class Wire:
 
     def _asked(
         self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
-    ) -> requests.Response:
+    ) -> urllib3.BaseHTTPResponse:
         """Ask, following only redirects that stay with the scheme and host that were dialled."""
         self.asked += 1
+        url = urljoin(self._base, path) + (f"?{urlencode(params)}" if params else "")
         for _ in range(4):
-            response = self._session.get(
-                path,
-                params=params,
-                headers=dict(headers or {}),
-                stream=True,
-                allow_redirects=False,
-                timeout=(self.patience.connect, self.patience.silence),
+            parts = urlsplit(url)
+            if parts[:2] != urlsplit(self._base)[:2]:
+                break
+            pool, front = self._pool()
+            response = pool.urlopen(
+                "GET",
+                f"{front}{parts.path}{'?' if parts.query else ''}{parts.query}",
+                headers={**self._session.headers, **(headers or {})},
+                retries=False,
+                redirect=False,
+                timeout=self._timeout,
+                preload_content=False,
+                decode_content=False,
             )
-            if response.status_code not in _REDIRECTS:
+            if response.status not in _REDIRECTS:
                 return response
             response.close()
-            target = urljoin(response.url, response.headers.get("Location", ""))
-            if urlsplit(target)[:2] != urlsplit(self._base)[:2]:
-                break
-            path, params = target, None
+            url = urljoin(url, response.headers.get("Location", ""))
         raise self.problem(SourceElsewhere)
 
-    def _judged(self, response: requests.Response, what: str, or_none: bool) -> bool:
-        status = response.status_code
+    def _pool(self) -> tuple[urllib3.HTTPConnectionPool, str]:
+        """The connections to the one server, by the session's certificates and proxies; and what stands before a path
+        on the wire (a proxy for plain HTTP wants the whole address)."""
+        if self._here is None:
+            request = requests.Request("GET", self._base).prepare()
+            settings = self._session.merge_environment_settings(self._base, {}, True, None, None)
+            adapter = self._session.get_adapter(self._base)
+            assert isinstance(adapter, requests.adapters.HTTPAdapter)
+            pool = adapter.get_connection_with_tls_context(
+                request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
+            )
+            whole = adapter.request_url(request, settings["proxies"]).startswith("http")
+            parts = urlsplit(self._base)
+            self._here = pool, f"{parts.scheme}://{parts.netloc}" if whole else ""
+        return self._here
+
+    def _judged(self, response: urllib3.BaseHTTPResponse, what: str, or_none: bool) -> bool:
+        status = response.status
         if status in (200, 304):
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 raise self.problem(SourceTalksOtherwise)
@@ -295,15 +322,22 @@ class Wire:
 class Reader:
     """A body, read in pieces as they come; one that drips in too slowly ends with TimeoutError."""
 
-    def __init__(self, response: requests.Response, ends: float) -> None:
-        self._raw, self._ends = response.raw, ends
+    def __init__(self, response: urllib3.BaseHTTPResponse, ends: float) -> None:
+        self._raw, self._ends = response, ends
 
     def read(self, size: int = -1) -> bytes:
         if size == 0:
             return b""
         if size > 0:
             return self._piece(size)
-        return b"".join(iter(lambda: self._piece(262_144), b""))
+        pieces = [self._piece(262_144)]
+        while pieces[-1] and not self._is_read():
+            pieces.append(self._piece(262_144))
+        return b"".join(pieces)
+
+    def _is_read(self) -> bool:
+        """Whether it is known, without asking once more, that nothing will come."""
+        return self._raw.length_remaining == 0 and "Content-Encoding" not in self._raw.headers
 
     def _piece(self, size: int) -> bytes:
         if time.monotonic() > self._ends:

@@ -10,7 +10,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -85,10 +85,19 @@ class Work:
 
     def steadily(self, do: Callable[..., Any], *given: Any) -> Any:
         """`do(tx, *given)` in a transaction, again when the database was in the way; it counts when it commits."""
+        return self._again_and_again(self.tx, do, given)
+
+    def look(self, do: Callable[..., Any], *given: Any) -> Any:
+        """The same for what only reads: without the check, which writes a lock, and so without waiting for the disk."""
+        return self._again_and_again(lambda: self.store.database.begin(self.actor), do, given)
+
+    def _again_and_again(
+        self, begin: Callable[[], AbstractContextManager[sa.Connection]], do: Callable[..., Any], given: tuple[Any, ...]
+    ) -> Any:
         for tried in range(1, _TRIES + 1):
             before = self.counts.copy()
             try:
-                with self.tx() as tx:
+                with begin() as tx:
                     return do(tx, *given)
             except (DatabaseUnreachable, sa.exc.DBAPIError, psycopg.Error) as error:
                 self.counts = before

@@ -223,21 +223,22 @@ def test_a_new_form_version_during_the_run(scene):
 
 def test_one_poisoned_row_goes_to_quarantine_and_the_rest_goes_on(scene, monkeypatch):
     from cases import deliveries
+    from submissions import receive
 
     poisoned = next(iter(scene.world.forms["house"].subs))
-    receive, tries = deliveries.receive, []
+    read_answers, tries = receive.read_answers, []
 
-    def poison(tx, store, actor, delivery):
-        if poisoned.encode() in delivery.xml:
+    def poison(instance, schema):
+        if poisoned.encode() in instance.xml:
             tries.append(1)
             raise ValueError("a personal value")
-        return receive(tx, store, actor, delivery)
+        return read_answers(instance, schema)
 
-    monkeypatch.setattr(deliveries, "receive", poison)
+    monkeypatch.setattr(receive, "read_answers", poison)
     done = scene.read()
     assert done.problem is None and done.counts["quarantined"] == 1 and done.counts["new"] == 11 and len(tries) == 3
     assert "quarantined" not in scene.read().counts
-    monkeypatch.setattr(deliveries, "receive", receive)
+    monkeypatch.setattr(receive, "read_answers", read_answers)
     with scene.store.database.begin(scene.actor) as tx:
         item = tx.execute(sa.select(quarantine)).one()
         assert item.problem == "row-broken"
