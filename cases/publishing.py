@@ -82,16 +82,7 @@ def publish(
     now = dt.datetime.now(dt.UTC)
     _make_lists(tx, project, schema, programme, lists_at)
     _make_form(tx, project, schema, title, origin, now)
-    ordinal = tx.execute(
-        sa.select(sa.func.count()).select_from(form_version).where(*_versions_of(project, schema.form_id))
-    ).scalar_one()
-    tx.execute(
-        form_version.insert().values(
-            project_id=project, xml_form_id=schema.form_id, origin=origin, version=schema.version, ordinal=ordinal + 1,
-            xform=compiled.xform, md5=md5, schema=schema.to_json(), xlsform=compiled.source or None, published_at=now,
-            published_by=actor.id, **said,
-        )
-    )
+    _make_version(tx, actor, compiled, origin, md5, now, said)
     _keep_files(tx, project, compiled, origin, media or {})
     record(
         tx,
@@ -110,6 +101,22 @@ def _make_form(
         insert(form)
         .values(project_id=project, xml_form_id=schema.form_id, state="open", created_at=now, **row)
         .on_conflict_do_update(index_elements=["project_id", "xml_form_id"], set_=row, where=form.c.origin == origin)
+    )
+
+
+def _make_version(
+    tx: sa.Connection, actor: Actor, compiled: Compiled, origin: str, md5: str, now: dt.datetime, said: dict
+) -> None:
+    project, schema = actor.project, compiled.schema
+    ordinal = tx.execute(
+        sa.select(sa.func.count()).select_from(form_version).where(*_versions_of(project, schema.form_id))
+    ).scalar_one()
+    tx.execute(
+        form_version.insert().values(
+            project_id=project, xml_form_id=schema.form_id, origin=origin, version=schema.version, ordinal=ordinal + 1,
+            xform=compiled.xform, md5=md5, schema=schema.to_json(), xlsform=compiled.source or None, published_at=now,
+            published_by=actor.id, **said,
+        )
     )
 
 

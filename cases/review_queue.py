@@ -183,25 +183,8 @@ def undo(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, row
         raise NotFound()
     if row.row_version != row_version:
         raise ChangedMeanwhile()
-    last = tx.execute(
-        sa.select(action)
-        .where(
-            action.c.project_id == actor.project,
-            action.c.subject == submission_id,
-            action.c.kind == "submission.reviewed",
-        )
-        .order_by(action.c.at.desc(), action.c.id.desc())
-        .limit(1)
-    ).one_or_none()
     now = dt.datetime.now(dt.UTC)
-    if (
-        last is None
-        or last.user_id != actor.id
-        or now - last.at > _UNDO_WITHIN
-        or last.data.get("to") != row.review_state
-        or last.data.get("undo")
-    ):
-        raise NothingToUndo()
+    last = _own_last_decision(tx, actor, row, now)
     before = last.data["from"]
     tx.execute(
         submission.update()
@@ -216,6 +199,29 @@ def undo(tx: sa.Connection, store: Store, actor: Actor, submission_id: UUID, row
         Event("submission.reviewed", "submission", submission_id, {"to": before, "undo": True}),
     )
     return before
+
+
+def _own_last_decision(tx: sa.Connection, actor: Actor, row: sa.Row, now: dt.datetime) -> sa.Row:
+    """What may be taken back: the newest decision, by this person, not long ago, in force. Raises NothingToUndo."""
+    last = tx.execute(
+        sa.select(action)
+        .where(
+            action.c.project_id == actor.project,
+            action.c.subject == row.id,
+            action.c.kind == "submission.reviewed",
+        )
+        .order_by(action.c.at.desc(), action.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    if (
+        last is None
+        or last.user_id != actor.id
+        or now - last.at > _UNDO_WITHIN
+        or last.data.get("to") != row.review_state
+        or last.data.get("undo")
+    ):
+        raise NothingToUndo()
+    return last
 
 
 def _note_undo(tx: sa.Connection, actor: Actor, row: sa.Row, before: str, now: dt.datetime) -> None:

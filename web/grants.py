@@ -71,7 +71,6 @@ def show(id: UUID) -> str:
         fields=[one.path for one in found.facts if not one.masked],
     )
     said = thread(g.tx, store(), g.me.project, id)
-    names = people.names(g.tx, (one[0] for one in said))
     held = next((one for one in found.letters if one.state != "void"), None)
     return page(
         "grant.html",
@@ -102,18 +101,24 @@ def show(id: UUID) -> str:
             for one in found.earlier
         ],
         letter=grant_words.letter(held),
-        comments=[
-            {
-                "by": names.get(user, "?"),
-                "initials": people.initials(names.get(user, "?")),
-                "mine": user == g.me.user_id,
-                "at": at,
-                "text": text,
-                "lang": script_of(text),
-            }
-            for user, at, text in said
-        ],
+        comments=_comments(said),
     )
+
+
+def _comments(said: list[Any]) -> list[dict[str, Any]]:
+    """What people wrote, oldest first, with who they are."""
+    names = people.names(g.tx, (one[0] for one in said))
+    return [
+        {
+            "by": names.get(user, "?"),
+            "initials": people.initials(names.get(user, "?")),
+            "mine": user == g.me.user_id,
+            "at": at,
+            "text": text,
+            "lang": script_of(text),
+        }
+        for user, at, text in said
+    ]
 
 
 @pages.post("/grants/<uuid:id>/decision")

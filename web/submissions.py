@@ -37,23 +37,6 @@ def index() -> str:
     titles = Titles(g.tx, g.me.project, programme(), words.language())
     queued, after = review_queue.page(g.tx, g.actor, titles, state=state, form=form, after=request.args.get("after"))
     saw("submission.listed", "submission", None, state=state, subjects=[str(one.id) for one in queued])
-    counts = review_queue.counts(g.tx, g.actor)
-    labels = {
-        "waiting": t("To review", "รอตรวจ"),
-        "has_issues": t("Has issues", "ต้องแก้ไข"),
-        "rejected": t("Rejected", "ไม่รับ"),
-        "approved": t("Approved", "อนุมัติแล้ว"),
-        "all": t("All", "ทั้งหมด"),
-    }
-    views = [
-        {
-            "label": labels[one],
-            "url": url_for("submissions.index", state=one if one != "waiting" else None),
-            "n": counts.get(one),
-            "current": one == state,
-        }
-        for one in review_queue.STATES
-    ]
     forms = {
         "name": "form",
         "label": t("Form", "แบบฟอร์ม"),
@@ -64,7 +47,7 @@ def index() -> str:
     first = next((one for one in queued if one.state in ("received", "edited")), None)
     return page(
         "submissions.html",
-        views=views,
+        views=_views(state),
         state=state if state != "waiting" else None,
         filters=[forms],
         filtered=bool(form),
@@ -76,6 +59,27 @@ def index() -> str:
         },
         review_url=url_for("submissions.show", id=first.id) if first and state == "waiting" else None,
     )
+
+
+def _views(state: str) -> list[dict[str, Any]]:
+    """The queue's states as tabs, with how many are in each."""
+    counts = review_queue.counts(g.tx, g.actor)
+    labels = {
+        "waiting": t("To review", "รอตรวจ"),
+        "has_issues": t("Has issues", "ต้องแก้ไข"),
+        "rejected": t("Rejected", "ไม่รับ"),
+        "approved": t("Approved", "อนุมัติแล้ว"),
+        "all": t("All", "ทั้งหมด"),
+    }
+    return [
+        {
+            "label": labels[one],
+            "url": url_for("submissions.index", state=one if one != "waiting" else None),
+            "n": counts.get(one),
+            "current": one == state,
+        }
+        for one in review_queue.STATES
+    ]
 
 
 @pages.get("/submissions/<uuid:id>")
