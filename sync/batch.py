@@ -86,8 +86,10 @@ class Batch:
             name, here = row.remote_id, found.get(row.root_instance_id)
             return name in contents or not _is_as_it_was(work, row, known.get(name), here)
 
-        # Always in one order, so that two sources of one project do not wait for each other in a circle.
-        changed = [rows[name] for name in sorted(rows) if is_new(rows[name])]
+        # In the order in which they came: of what several say of one entity, the last is the last word. Two sources
+        # that wait for each other in a circle are told so by PostgreSQL, and one of them tries again.
+        new = (row for row in rows.values() if is_new(row))
+        changed = sorted(new, key=lambda row: (row.received_at, row.remote_id))
         # Of a million rows that a census lists, only those that changed are locked: a lock is a write.
         if again := [row.remote_id for row in changed if row.remote_id in known]:
             known |= stored(tx, work, form, again, lock=True)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from cases import deliveries
 from cases.source_problems import RowBroken
 from namjai.problems import Problem
-from store.tables import quarantine, source_form, source_row
+from store.tables import quarantine, source_form, source_row, submission
 from submissions.delivery import Changes, Delivery, Outcome
 from submissions.quarantine import settle
 from submissions.review import ReviewState, remark, review_by_source
@@ -102,6 +102,9 @@ class One:
         else:
             for version in content.versions:
                 self._version(version)
+        if self.taken and self.found is None and content.versions[0].received_at != self.row.received_at:
+            # First seen after an edit, as a server shows it that keeps the newest version alone.
+            self._came_at(self.taken, self.row.received_at)
         # What waited in quarantine and could be taken now, waits no more.
         waited = self.before.quarantine_id if self.before else None
         if waited and self.values["quarantine_id"] is None and still_waits(self.tx, self.work.project, waited):
@@ -136,6 +139,10 @@ class One:
     def _took(self, changes: Changes) -> None:
         self.taken = changes.submission_id
         self._count(_COUNTED.get(changes.outcome, ""), changes.outcome in _COUNTED)
+
+    def _came_at(self, found: UUID, at: dt.datetime) -> None:
+        place = (submission.c.project_id == self.work.project, submission.c.id == found)
+        self.tx.execute(submission.update().where(*place).values(received_at=at))
 
     def _only_with_care(self) -> None:
         if not self.careful:
