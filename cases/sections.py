@@ -40,8 +40,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """The rows of a repeat, with the number that each has among all."""
+
     columns: tuple[str, ...]
     rows: tuple[tuple[Answer | None, ...], ...]
+    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +128,18 @@ class _Laying:
     def _repeat(self, one: Field, key: str, titles: list[str], level: int) -> None:
         columns = [asked for asked in self._flat(one.path) if asked.kind not in ("repeat", "group")]
         title = " › ".join([*titles, self._label(one) or one.name])
-        rows, shown = [], []
+        rows = {}
         for number in range(1, self._rows.get(key, 0) + 1):
-            row = {
-                asked.path: self._answer(asked, f"{key}[{number}]{asked.path[len(one.path) :]}") for asked in columns
-            }
-            rows.append(row)
-        shown = [asked for asked in columns if any(row[asked.path] for row in rows)]
+            keys = {asked.path: f"{key}[{number}]{asked.path[len(one.path) :]}" for asked in columns}
+            # A row with a change is shown whole: half of it would say that the rest was not answered.
+            if not self._layout.only_changed or not self._layout.changed.isdisjoint(keys.values()):
+                rows[number] = {asked.path: self._answer(asked, keys[asked.path], whole=True) for asked in columns}
+        shown = [asked for asked in columns if any(row[asked.path] for row in rows.values())]
         if rows:
             table = Table(
                 tuple(self._label(asked) for asked in shown),
-                tuple(tuple(row[asked.path] for asked in shown) for row in rows),
+                tuple(tuple(row[asked.path] for asked in shown) for row in rows.values()),
+                tuple(rows),
             )
             self._sections.append(Section(title, level, table=table))
         for inner in (
@@ -157,10 +161,11 @@ class _Laying:
             else:
                 yield one
 
-    def _answer(self, asked: Field, key: str) -> Answer | None:
+    def _answer(self, asked: Field, key: str, *, whole: bool = False) -> Answer | None:
+        """One answer, or None where there is none; where only changes are shown, `whole` keeps what did not change."""
         layout, privacy = self._layout, self._opened.privacy(key)
         changed = key in layout.changed
-        if layout.only_changed and not changed:
+        if layout.only_changed and not changed and not whole:
             return None
         if asked.kind not in ("question", "calculation") or (asked.kind == "calculation" and not asked.labels):
             return None

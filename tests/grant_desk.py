@@ -50,7 +50,8 @@ def instance(form: str, version: str, answers: dict[str, str], *, instance_id: s
         at[name] = value
 
     def nodes(part: dict[str, Any]) -> str:
-        return "".join(f"<{k}>{nodes(v) if isinstance(v, dict) else escape(str(v))}</{k}>" for k, v in part.items())
+        named = ((k.partition("[")[0], v) for k, v in part.items())  # people[2] is a second <people>
+        return "".join(f"<{k}>{nodes(v) if isinstance(v, dict) else escape(str(v))}</{k}>" for k, v in named)
 
     old = f"<deprecatedID>{deprecated}</deprecatedID>" if deprecated else ""
     return (

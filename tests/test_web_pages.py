@@ -72,6 +72,19 @@ def test_what_an_edit_changed_stands_beside_what_it_was(coordinator: Reader, des
     assert "She sleeps well." in only and "Shelter" not in only
 
 
+def test_a_person_added_to_a_visit_is_the_only_row_among_the_changes(coordinator: Reader, desk: Field, worker: Actor, state: Callable) -> None:
+    first = f"uuid:{uuid.uuid4()}"
+    answers = {"visit/survivor": desk.survivor, "visit/visit_date": "2026-11-20", "people[1]/relation": "aunt_uncle", "people[1]/stayed": "yes"}
+    desk.take("visit", answers, "", by=worker, instance_id=first)
+    submission = desk.form["visit"]
+    coordinator.post(f"/submissions/{submission}/review", {"state": "approved", "revision": state(submission)[1]})
+    added = answers | {"people[2]/relation": "friend", "people[2]/stayed": "yes"}
+    desk.take("visit", added, "", by=worker, deprecated=first)
+    only = coordinator.page(f"/submissions/{submission}?changes=1")
+    assert '<th scope="row">2</th>' in only and '<th scope="row">1</th>' not in only and "Aunt or uncle" not in only
+    assert re.search(r"<ins>.*Friend</ins>", only)
+
+
 def test_the_timeline_tells_what_happened_newest_first(coordinator: Reader, desk: Field, worker: Actor) -> None:
     desk.visit(by=worker, visit_date="2026-11-10", observed="The earlier visit.")
     desk.visit(by=worker, visit_date="2026-11-20", observed="The later visit.")
