@@ -38,9 +38,13 @@ class Said:
 
 def said(arrival: Arrival) -> Said:
     """What the delivery says; from a server that knows no entities, what our own version of its form declares."""
-    schema = arrival.version.schema
-    if schema.entities or not arrival.delivery.declares or arrival.instance.encrypted:
-        return Said(entity_actions(arrival.instance, schema), applies=bool(schema.entities))
+    schema, instance = arrival.version.schema, arrival.instance
+    # Some servers drop the entities sheet of some forms alone: what a tablet wrote into the instance counts.
+    itself = (
+        not arrival.delivery.declares or instance.encrypted or next(instance.root.iter("{*}entity"), None) is not None
+    )
+    if itself:
+        return Said(entity_actions(instance, schema), applies=bool(schema.entities))
     own = _own_version(arrival)
     return _declared(arrival, *own) if own else Said()
 

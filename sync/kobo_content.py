@@ -32,6 +32,7 @@ _AT_ONCE = 100
 # Asking for rows that are not needed is cheaper than asking for each one, up to so many times as many.
 _WIDEST = 4
 _MOST_REMEMBERED = 20_000
+_TRIES = 3
 
 
 class KoboContent(KoboChanges):
@@ -66,23 +67,24 @@ class KoboContent(KoboChanges):
     def _content(self, form: RemoteForm, row: Row, found: etree._Element | None) -> Content:
         try:
             if found is None:
-                xml = self._single(form, row)
-                if xml is None:
+                found = self._single(form, row)
+                if found is None:
                     return Content(row, gone=True)
-                try:
-                    found = safe.parse(xml)
-                except Problem:
-                    # Taken as it came: the door says what is wrong with it, and keeps it in quarantine.
-                    return Content(row, (VersionContent(xml, row.received_at),))
             return self._read(form, row, found)
         except (SourceSlow, SourceTalksOtherwise, SourceNotThere) as problem:
             return Content(row, problem=problem)
 
-    def _single(self, form: RemoteForm, row: Row) -> bytes | None:
-        found = self._kobo.wire.get(
-            data(form.remote, str(row.inline.id)), f"form {form.remote}", params={"format": "xml"}, or_none=True
-        )
-        return None if found is None else found.body
+    def _single(self, form: RemoteForm, row: Row) -> etree._Element | None:
+        """One instance; None when it is deleted. Kobo has read it itself: what is no XML broke on the way."""
+        for _ in range(_TRIES):
+            found = self._kobo.wire.get(
+                data(form.remote, str(row.inline.id)), f"form {form.remote}", params={"format": "xml"}, or_none=True
+            )
+            try:
+                return None if found is None else safe.parse(found.body)
+            except Problem:
+                continue
+        raise self._kobo.wire.problem(SourceTalksOtherwise)
 
     def _read(self, form: RemoteForm, row: Row, root: etree._Element) -> Content:
         place: Place = row.inline

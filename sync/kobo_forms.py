@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -62,15 +63,9 @@ class KoboForms:
         if version == detail.get("deployed_version_id") == detail.get("version_id"):
             made = self._rendered(form)
         else:
-            try:
-                content = self._content_of(form.remote, version)
-                made = xform_of_sheets(instances.sheets(content, form.xml_form_id, version), form.xml_form_id)
-            except (Problem, KeyError, TypeError, ValueError, AttributeError) as problem:
-                if isinstance(problem, Problem) and problem.code.startswith("source-"):
-                    raise
-                # Kobo has questions that only it can make an XForm of. The newest one's labels are better than none:
-                # what it does not ask is kept with the submission and marked.
-                made = self._rendered(form)
+            # Kobo has questions that only it can make an XForm of. The newest one's labels are better than none: what
+            # it does not ask is kept with the submission and marked.
+            made = _compiled(form, version, self._content_of(form.remote, version)) or self._rendered(form)
         return FormContent(instances.xform(made, form.xml_form_id, version), self._media(form))
 
     def _rendered(self, form: RemoteForm) -> bytes:
@@ -120,6 +115,15 @@ class KoboForms:
             found = self._kobo.one(at(uid, f"versions/{quote(version, safe='')}/"), f"form {uid}")
             self._contents[uid, version] = found.get("content") or {}
         return self._contents[uid, version]
+
+
+def _compiled(form: RemoteForm, version: str, content: Mapping[str, Any]) -> bytes | None:
+    """The XForm of a version's content; None when none can be made of it."""
+    for entities in (True, False) if content.get("entities") else (False,):
+        with suppress(Problem, KeyError, TypeError, ValueError, AttributeError):
+            sheets = instances.sheets(content, form.xml_form_id, version, entities=entities)
+            return xform_of_sheets(sheets, form.xml_form_id)
+    return None
 
 
 def title_of(one: Mapping[str, Any]) -> str:

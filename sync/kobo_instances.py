@@ -128,10 +128,15 @@ def _place(root: etree._Element, path: str) -> bool:
 _KINDS = ("begin_group", "end_group", "begin_repeat", "end_repeat")
 
 
-def sheets(content: Mapping[str, Any], form_id: str, version: str) -> dict[str, list[dict[str, str]]]:
+def sheets(
+    content: Mapping[str, Any], form_id: str, version: str, *, entities: bool
+) -> dict[str, list[dict[str, str]]]:
     """The content of a form's version as the sheets of the XLSForm that it came from."""
     languages = [str(one) if one else "" for one in content.get("translations") or [None]]
-    made = {name: [_spread(row, languages) for row in content.get(name) or ()] for name in ("survey", "choices")}
+    made = {
+        name: [_spread(row, languages, entities) for row in content.get(name) or ()]
+        for name in ("survey", "choices", *(("entities",) if entities else ()))
+    }
     settings = {
         key: str(value)
         for key, value in (content.get("settings") or {}).items()
@@ -140,17 +145,20 @@ def sheets(content: Mapping[str, Any], form_id: str, version: str) -> dict[str, 
     return made | {"settings": [settings | {"form_id": form_id, "version": version}]}
 
 
-def _spread(row: Mapping[str, Any], languages: list[str]) -> dict[str, str]:
+def _spread(row: Mapping[str, Any], languages: list[str], entities: bool) -> dict[str, str]:
     made: dict[str, str] = {}
     for key, value in row.items():
-        # Kobo's own columns, and entities, whose sheet it does not keep.
-        if key.startswith("$") or key == "bind::entities:saveto" or value is None:
+        # Kobo's own columns.
+        if key.startswith("$") or value is None:
             continue
         if isinstance(value, list):
             spread = zip(languages, value, strict=False)
             made |= {f"{key}::{to}" if to else key: str(one) for to, one in spread if one is not None}
         else:
             made[key] = ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    saved = made.pop("bind::entities:saveto", "")
+    if saved and entities:
+        made["save_to"] = saved
     choices = made.pop("select_from_list_name", "") or made.pop("file", "")
     kind = made.get("type", "")
     if kind in _KINDS:

@@ -71,11 +71,11 @@ class Team:
     def new_id(self) -> str:
         return str(uuids.UUID(int=self.dice.getrandbits(128), version=4))
 
-    def house(self, *, photo: bool | None = None, head: str | None = None, root: str | None = None) -> str:
-        """A new submission; its photo comes at once, later or never."""
+    def house(self, *, photo: bool | None = None, head: str | None = None, root: str | None = None, bare: bool = False) -> str:
+        """A new submission; its photo comes at once, later or never. `bare`: it has none."""
         self.n += 1
         root, head = root or f"uuid:{self.new_id()}", head or f"บ้าน {self.n} & <Sons>"
-        named = photo is not None or self.dice.random() < 0.7
+        named = not bare and (photo is not None or self.dice.random() < 0.7)
         comes = self.dice.random() < 0.6 if photo is None else photo
         answers: dict[str, Any] = {"head": head, "money": {"income": f"{self.n}.50"}}
         answers["member"] = [{"member_name": f"member {one}"} for one in range(self.dice.randrange(3))]
