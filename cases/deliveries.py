@@ -42,14 +42,15 @@ def take(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) -> C
 
 
 def take_new(
-    tx: sa.Connection, store: Store, actor: Actor, deliveries: Sequence[Delivery]
+    tx: sa.Connection, store: Store, actor: Actor, deliveries: Sequence[Delivery], *, in_order: bool
 ) -> list[Changes | None]:
     """The same for those of many deliveries that are new here; None for one that is to be taken alone, after them.
 
-    Raises what any of them raises; the caller then rolls back, and takes each alone.
+    With `in_order` the answer ends at the first such one. Raises what any of them raises; the caller then rolls back,
+    and takes each alone.
     """
     with store.blobs.together():
-        taken = receive_new(tx, store, actor, deliveries)
+        taken = receive_new(tx, store, actor, deliveries, in_order=in_order)
         for changes in taken:
             if changes is not None:
                 _follow(tx, store, actor, changes)

@@ -20,16 +20,19 @@ from submissions.form_versions import FormVersion, find
 from submissions.receive import Arrival, changes_of
 
 
-def receive_new(tx: sa.Connection, store: Store, actor: Actor, deliveries: Sequence[Delivery]) -> list[Changes | None]:
+def receive_new(
+    tx: sa.Connection, store: Store, actor: Actor, deliveries: Sequence[Delivery], *, in_order: bool
+) -> list[Changes | None]:
     """Take those of these deliveries that are new. Gives what each changed; None for one that is to be received alone:
     an edit, a repetition, one with files.
 
-    Raises what `receive` raises for any of them; the caller rolls back to before the call.
+    With `in_order` nothing behind such a one is taken: the answer ends with it. Raises what `receive` raises for any of
+    them; the caller rolls back to before the call.
     """
-    given = _arrivals(tx, store, actor, deliveries)
+    given = _arrivals(tx, store, actor, deliveries, in_order)
     arrivals = [one for one in given if one is not None]
     if not arrivals:
-        return [None] * len(deliveries)
+        return [None] * len(given)
     new = {id(one) for one, is_new in zip(arrivals, rows.insert_new(arrivals), strict=True) if is_new}
     taken = [one for one in arrivals if id(one) in new]
     attachments.expect(taken)
@@ -37,7 +40,9 @@ def receive_new(tx: sa.Connection, store: Store, actor: Actor, deliveries: Seque
     return [_changes(one, told[id(one)]) if one is not None and id(one) in new else None for one in given]
 
 
-def _arrivals(tx: sa.Connection, store: Store, actor: Actor, deliveries: Sequence[Delivery]) -> list[Arrival | None]:
+def _arrivals(
+    tx: sa.Connection, store: Store, actor: Actor, deliveries: Sequence[Delivery], in_order: bool
+) -> list[Arrival | None]:
     """Those that are originals, read; the version of each form is looked up once."""
     versions: dict[tuple[str, str, str], FormVersion] = {}
     found: list[Arrival | None] = []
@@ -45,6 +50,8 @@ def _arrivals(tx: sa.Connection, store: Store, actor: Actor, deliveries: Sequenc
         instance = read_instance(delivery.xml)
         if instance.deprecated_id or delivery.files:
             found.append(None)
+            if in_order:
+                break
             continue
         named = (instance.form_id, instance.version, delivery.source)
         if named not in versions:

@@ -7,6 +7,8 @@ go; when a row of it cannot be taken, it is stored again row by row (`sync/rows`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -64,76 +66,85 @@ class Batch:
             work.submitters |= work.steadily(lambda tx: learn(tx, work.store, work.actor, work.id, new))
 
     def _piece(self, rows: dict[str, Row], contents: dict[str, Content], cursor: Mapping[str, Any] | None) -> None:
+        piece = _Piece(self._work, self._form, rows, contents, cursor)
         try:
             # A savepoint a row is two more round trips; nearly always no row needs one.
-            self._work.steadily(self._store, rows, contents, cursor, False)
+            self._work.steadily(piece.store, False)
         except RowFailed:
-            self._work.steadily(self._store, rows, contents, cursor, True)
+            self._work.steadily(piece.store, True)
 
-    def _store(
-        self,
-        tx: sa.Connection,
-        rows: dict[str, Row],
-        contents: dict[str, Content],
-        cursor: Mapping[str, Any] | None,
-        careful: bool,
-    ) -> None:
-        work, form = self._work, self._form
-        known = stored(tx, work, form, rows)
-        found = _submissions(tx, work, form, rows.values())
 
-        def is_new(row: Row) -> bool:
-            name, here = row.remote_id, found.get(row.root_instance_id)
-            return name in contents or not _is_as_it_was(work, row, known.get(name), here)
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is stored in one transaction: rows, the contents of those that have some, the cursor that holds then."""
 
+    work: Work
+    form: RemoteForm
+    rows: dict[str, Row]
+    contents: dict[str, Content]
+    cursor: Mapping[str, Any] | None
+
+    def store(self, tx: sa.Connection, careful: bool) -> None:
+        """Store all that is new. Raises RowFailed where that needs care."""
+        known = stored(tx, self.work, self.form, self.rows)
+        found = _submissions(tx, self.work, self.form, self.rows.values())
         # In the order in which they came: of what several say of one entity, the last is the last word. Two sources
         # that wait for each other in a circle are told so by PostgreSQL, and one of them tries again.
-        new = (row for row in rows.values() if is_new(row))
-        changed = sorted(new, key=lambda row: (row.received_at, row.remote_id))
+        changed = sorted(
+            (row for row in self.rows.values() if self._is_new(row, known.get(row.remote_id), found)),
+            key=lambda row: (row.received_at, row.remote_id),
+        )
         # Of a million rows that a census lists, only those that changed are locked: a lock is a write.
         if again := [row.remote_id for row in changed if row.remote_id in known]:
-            known |= stored(tx, work, form, again, lock=True)
-        taken = {} if careful else self._take_new(tx, changed, contents, found)
+            known |= stored(tx, self.work, self.form, again, lock=True)
         live, kept = 0, []
-        for row in changed:
-            name = row.remote_id
-            one = One(
-                tx,
-                work,
-                form,
-                row,
-                known.get(name),
-                contents.get(name),
-                found=found.get(row.root_instance_id),
-                changes=taken.get(name),
-                careful=careful,
-            )
+        for row, changes in self._taken(tx, changed, found, careful):
+            before, here = known.get(row.remote_id), found.get(row.root_instance_id)
+            one = One(tx, self.work, self.form, row, before, self.contents.get(row.remote_id), here, changes, careful)
             live += one.store()
             if one.kept:
                 kept.append(one.kept)
         _keep(tx, kept)
         values: dict[str, Any] = {"live": source_form.c.live + live}
-        if cursor is not None:
-            values["cursor"] = dict(cursor)
-        if live or cursor is not None:
-            tx.execute(source_form.update().where(*of_form(work, form)).values(**values))
+        if self.cursor is not None:
+            values["cursor"] = dict(self.cursor)
+        if live or self.cursor is not None:
+            tx.execute(source_form.update().where(*of_form(self.work, self.form)).values(**values))
 
-    def _take_new(
-        self, tx: sa.Connection, rows: list[Row], contents: dict[str, Content], found: Mapping[str, UUID]
-    ) -> dict[str, Changes]:
-        """Take all at once what is plainly new. Raises RowFailed when any of them cannot be taken so."""
-        work = self._work
-        plain = {
-            row.remote_id: contents[row.remote_id].versions[0]
-            for row in rows
-            if row.root_instance_id not in found
-            and row.remote_id in contents
-            and len(contents[row.remote_id].versions) == 1
-            and contents[row.remote_id].problem is None
-        }
-        given = [delivery_of(work, version) for version in plain.values()]
+    def _is_new(self, row: Row, known: sa.Row | None, found: Mapping[str, UUID]) -> bool:
+        here = found.get(row.root_instance_id)
+        return row.remote_id in self.contents or not _is_as_it_was(self.work, row, known, here)
+
+    def _taken(
+        self, tx: sa.Connection, rows: list[Row], found: Mapping[str, UUID], careful: bool
+    ) -> Iterator[tuple[Row, Changes | None]]:
+        """The rows, each with what became of its content where that was taken together with others."""
+        plain = set() if careful else {row.remote_id for row in rows if self._is_plain(row, found)}
+        done: dict[str, Changes] = {}
+        for at, row in enumerate(rows):
+            if row.remote_id in plain:
+                tried, changes = self._take_new(tx, self._together(rows[at:], plain))
+                plain -= tried
+                done |= changes
+            yield row, done.get(row.remote_id)
+
+    def _together(self, rows: list[Row], plain: set[str]) -> list[Row]:
+        """Which of these are taken at once. Where submissions write entities here, none overtakes another."""
+        if self.work.source.keeps_entities:
+            return [row for row in rows if row.remote_id in plain]
+        return list(takewhile(lambda row: row.remote_id in plain, rows))
+
+    def _is_plain(self, row: Row, found: Mapping[str, UUID]) -> bool:
+        content = self.contents.get(row.remote_id)
+        return content is not None and len(content.versions) == 1 and row.root_instance_id not in found
+
+    def _take_new(self, tx: sa.Connection, rows: list[Row]) -> tuple[set[str], dict[str, Changes]]:
+        """Take at once what is new: which rows were tried, and what became of those that were taken. Raises RowFailed
+        when one of them cannot be taken so."""
+        work = self.work
+        given = [delivery_of(work, self.contents[row.remote_id].versions[0]) for row in rows]
         try:
-            done = deliveries.take_new(tx, work.store, work.actor, given) if given else []
+            done = deliveries.take_new(tx, work.store, work.actor, given, in_order=not work.source.keeps_entities)
         except Problem as said:
             if not deliveries.is_kept(said):
                 raise
@@ -144,7 +155,8 @@ class Batch:
             raise RowFailed from None
         except BROKEN_ROW:
             raise RowFailed from None
-        return {name: changes for name, changes in zip(plain, done, strict=True) if changes is not None}
+        tried = [row.remote_id for row in rows[: len(done)]]
+        return set(tried), {name: one for name, one in zip(tried, done, strict=True) if one is not None}
 
 
 def patient(contents: Iterator[Content]) -> Iterator[Content]:

@@ -52,10 +52,9 @@ class One:
         row: Row,
         before: sa.Row | None,
         content: Content | None,
-        *,
-        found: UUID | None = None,
-        changes: Changes | None = None,
-        careful: bool = True,
+        found: UUID | None,
+        changes: Changes | None,
+        careful: bool,
     ) -> None:
         self.tx, self.work, self.form, self.row, self.before, self.content = tx, work, form, row, before, content
         self.found, self.changes, self.careful = found, changes, careful
