@@ -3,22 +3,23 @@
 What is not on the list is not in the file: no text that somebody wrote, no place, no file, no id of any system, no time
 of receipt. A case's days move together by up to a month, so that what lies between them stays true.
 """
+
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import os
 import re
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from pandas import DataFrame, Series, to_datetime, to_timedelta
 
-from exports.layout import Column
+from exports.columns import side_by_side
+from exports.layout import AT, WHOSE, text_of
 from exports.merged import Question
 from exports.reading import Asked, Submitted
-from exports.style import CLASSES, Sheet, Style, Tables, header_of
-from odk.schema import Privacy, without_positions
+from exports.style import CLASSES, Sheet, Style, Tables
+from odk.schema import Privacy
 from odk.sounds import sounds_like
 from store.tables import membership
 
@@ -47,29 +48,39 @@ class AnonymousStyle:
         self._salt = salt or os.urandom(32)
         self._inner, self._joined, self.layout = inner, joined, inner.layout
         self.asked = Asked(CLASSES["anonymous"], "shuffled", raw=False, more="case", salt=self._salt.hex())
-        self._types = {one.question.path: one.question for table in self.layout.tables for one in table.columns}
 
     def sheets(self) -> list[Sheet]:
         made = []
         for number, sheet in enumerate(self._inner.sheets()):
-            header = header_of(self.layout, number, self.heads)
+            header = self._inner.header(number)
             header = [*header, "PARENT_KEY", "KEY"] if number else ["case", *header, "KEY"]
             made.append(Sheet(sheet.title, sheet.file, header))
         return made
 
-    def heads(self, column: Column) -> list[str]:
-        return self._inner.heads(column)
+    def header(self, table: int) -> list[str]:
+        return self._inner.header(table)
 
-    def add(self, one: Submitted, into: Tables) -> None:
-        case = self._joined.get(one.more, one.more) if one.more else f"alone:{one.id}"
-        days = self.shift(case)
-        values = {key: said for key, value in one.values.items() if (said := self._value(key, value, days)) is not None}
-        found, key = self.layout.rows(values), self.code(f"row:{one.id}")
-        into[0].append([self.code(f"case:{one.more}") if one.more else "", *found[0][()], key])
-        for number in range(1, len(found)):
-            for positions in sorted(found[number]):
-                above = ".".join([key, *map(str, positions[:-1])])
-                into[number].append([*found[number][positions], above, f"{above}.{positions[-1]}"])
+    def answers(self, table: int, gathered: DataFrame) -> list[Series]:
+        return self._inner.answers(table, gathered)
+
+    def tables(self, batch: list[Submitted]) -> Tables:
+        days = Series([self.shift(self._joined.get(one.more or "", one.more or f"alone:{one.id}")) for one in batch])
+        keys = [self.code(f"row:{one.id}") for one in batch]
+        made = []
+        for number, gathered in enumerate(self.layout.gather(batch)):
+            whose = gathered[WHOSE].astype(int)
+            for question in self.layout.tables[number].questions:
+                gathered[question.path] = _allowed(gathered[question.path], question, whose.map(days))
+            answers = self.answers(number, gathered)
+            if number:
+                places = zip(whose, gathered[AT], strict=True)
+                above = [".".join([keys[one], *map(str, at[:-1])]) for one, at in places]
+                below = [f"{parent}.{at[-1]}" for parent, at in zip(above, gathered[AT], strict=True)]
+                made.append(side_by_side([*answers, above, below]))
+            else:
+                cases = [self.code(f"case:{one.more}") if one.more else "" for one in batch]
+                made.append(side_by_side([cases, *answers, keys]))
+        return made
 
     def code(self, what: str) -> str:
         """A code of this export alone: twelve letters without vowels, so that they make no words and no numbers."""
@@ -82,28 +93,15 @@ class AnonymousStyle:
         days = int.from_bytes(digest, "big") % (2 * _MONTH)
         return days - _MONTH if days < _MONTH else days - _MONTH + 1
 
-    def _value(self, key: str, value: Any, days: int) -> Any:
-        question = self._types.get(key) or self._types.get(without_positions(key))
-        if question is None:
-            return None
-        kind = question.field.type
-        if kind in ("date", "dateTime"):
-            return _moved(value, days)
-        if kind in ("int", "decimal"):
-            return value if _NUMBER.fullmatch(str(value)) else None
-        if kind == "select1":
-            return value if value in question.choices else None
-        if kind in ("select", "rank"):
-            return [one for one in value if one in question.choices] if type(value) is list else None
-        return value if type(value) is bool else None
-
 
 def joined_cases(tx: sa.Connection, project: UUID) -> dict[str, str]:
     """Cases that share a submission, each with the one that stands for all of them: their days must move as one."""
     member = membership.c
     shared = tx.execute(
         sa.select(sa.func.array_agg(sa.cast(member.case_id, sa.Text)).label("cases"))
-        .where(member.project_id == project).group_by(member.submission_id).having(sa.func.count() > 1)
+        .where(member.project_id == project)
+        .group_by(member.submission_id)
+        .having(sa.func.count() > 1)
     )
     stands: dict[str, str] = {}
 
@@ -119,11 +117,21 @@ def joined_cases(tx: sa.Connection, project: UUID) -> dict[str, str]:
     return {case: root(case) for case in stands}
 
 
-def _moved(value: Any, days: int) -> str | None:
-    """The day moved, the clock as it was; None for what is no date."""
-    text = str(value)
-    try:
-        day = dt.date.fromisoformat(text[:10]) + dt.timedelta(days=days)
-    except (ValueError, OverflowError):
-        return None
-    return day.isoformat() + text[10:]
+def _allowed(said: Series, question: Question, days: Series) -> Series:
+    """A question's values, those alone that are what it asks for; empty where they are not. Days are moved."""
+    kind = question.field.type
+    if kind in ("date", "dateTime"):
+        return _moved(said.map(text_of), days)
+    if kind in ("int", "decimal"):
+        return said.map(lambda one: one if _NUMBER.fullmatch(str(one)) else "")
+    if kind == "boolean":
+        return said.map(lambda one: one if type(one) is bool else "")
+    if kind == "select1":
+        return said.where(said.isin(list(question.choices)), "")
+    return said.map(lambda one: [each for each in one if each in question.choices] if type(one) is list else "")
+
+
+def _moved(said: Series, days: Series) -> Series:
+    """The day moved, the clock as it was; empty for what is no date."""
+    day = to_datetime(said.str[:10], format="%Y-%m-%d", errors="coerce") + to_timedelta(days, unit="D")
+    return (day.dt.strftime("%Y-%m-%d") + said.str[10:]).fillna("")

@@ -2,6 +2,7 @@
 
 An apostrophe before a formula is what spreadsheets themselves mean by "this is text".
 """
+
 from __future__ import annotations
 
 import re
@@ -26,16 +27,15 @@ def printable(text: str) -> str:
     return text if text.isprintable() else _CONTROL.sub(_picture, text)
 
 
-def for_xml(text: str) -> str:
-    """The text as it stands in a workbook's XML: its own escapes, its own line ends."""
+def for_workbook(text: str) -> str:
+    """The text for a workbook's cell: without control characters, with its line ends."""
     text = printable(text)
-    if "\r" in text:
-        text = _LINE_ENDS.sub("\n", text)
-    if "_x" in text:
-        text = _LOOKS_ESCAPED.sub("_x005F_", text)
-    if "&" in text or "<" in text or ">" in text:
-        text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text
+    return _LINE_ENDS.sub("\n", text) if "\r" in text else text
+
+
+def in_workbook(text: str) -> str:
+    """The same as it stands in the file: what looks like one of the format's own escapes is escaped."""
+    return _LOOKS_ESCAPED.sub("_x005F_", text) if "_x" in text else text
 
 
 def _picture(found: re.Match[str]) -> str:

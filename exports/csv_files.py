@@ -2,24 +2,27 @@
 
 Knows cells and bytes; knows no form.
 """
+
 from __future__ import annotations
 
 import csv
 import io
 import re
-import zipfile
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
+import numpy as np
+from pandas import DataFrame
+
+from exports.archive import Archive
 from exports.cells import RISKY, harmless, printable
-from exports.gate import Gate, abandon
 from exports.spool import Spool
 from exports.style import Sheet, Tables
 
 _BOM = "\ufeff".encode()
 _NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
-_LEVEL = 2
 _HELD = 1 << 16
+_RISKY = [ord(one) for one in RISKY]
 
 
 class Writer(Protocol):
@@ -44,22 +47,22 @@ DIALECTS = {"central": Dialect(), "kobo": Dialect(";", csv.QUOTE_ALL)}
 
 
 class _Lines:
-    """Rows as CSV, collected until they are worth writing."""
+    """A table as CSV, collected until it is worth writing."""
 
     def __init__(self, out: Any, header: list[str], dialect: Dialect) -> None:
-        self._out, self._text = out, io.StringIO(newline="")
-        self._writer = csv.writer(
-            self._text, delimiter=dialect.delimiter, quoting=dialect.quoting, lineterminator="\n"  # type: ignore[arg-type]
-        )
+        self._out, self._text, self._dialect = out, io.StringIO(newline=""), dialect
         out.write(_BOM)
-        self.write([[harmless(one) for one in header]])
+        self.write(DataFrame([header]))
 
-    def write(self, rows: list[list[Any]]) -> None:
-        for row in rows:
-            for at, cell in enumerate(row):
-                if type(cell) is str and cell and cell[0] in RISKY:
-                    row[at] = harmless(cell)
-        self._writer.writerows(rows)
+    def write(self, table: DataFrame) -> None:
+        _harmless(table).to_csv(
+            self._text,
+            header=False,
+            index=False,
+            lineterminator="\n",
+            sep=self._dialect.delimiter,
+            quoting=self._dialect.quoting,
+        )
         if self._text.tell() > _HELD:
             self.flush()
 
@@ -90,36 +93,37 @@ class CsvZip:
     """One CSV a table. The first goes straight into the file; the others wait in spools until it is complete."""
 
     def __init__(self, out: BinaryIO, sheets: list[Sheet], dialect: Dialect) -> None:
-        self._gate = Gate(out)
-        self._zip = zipfile.ZipFile(self._gate, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)  # type: ignore[call-overload]
+        self._archive = Archive(out)
         self._names = [_NOT_IN_NAMES.sub("_", one.file) for one in sheets]
-        self._first = self._zip.open(_entry(self._names[0]), "w", force_zip64=True)
+        self._first = self._archive.entry(self._names[0])
         self._spools = [Spool() for _ in sheets[1:]]
         outs = [self._first, *self._spools]
         self._lines = [_Lines(one, sheet.header, dialect) for one, sheet in zip(outs, sheets, strict=True)]
 
     def rows(self, batch: Tables) -> None:
-        for lines, rows in zip(self._lines, batch, strict=True):
-            if rows:
-                lines.write(rows)
+        for lines, table in zip(self._lines, batch, strict=True):
+            if len(table):
+                lines.write(table)
 
     def close(self) -> None:
         for lines in self._lines:
             lines.flush()
         self._first.close()
         for name, spool in zip(self._names[1:], self._spools, strict=True):
-            with self._zip.open(_entry(name), "w", force_zip64=True) as entry:
+            with self._archive.entry(name) as entry:
                 for chunk in spool.read_all():
                     entry.write(chunk)
-        self._zip.close()
+        self._archive.close()
 
     def abandon(self) -> None:
-        abandon(self._gate, self._zip, [self._first, *self._spools])
+        self._archive.abandon([self._first, *self._spools])
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
-    """An entry that says nothing about when or where it was made."""
-    made = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-    made.compress_type = zipfile.ZIP_DEFLATED
-    made._compresslevel = _LEVEL  # type: ignore[attr-defined]
-    return made
+def _harmless(table: DataFrame) -> DataFrame:
+    """The table with an apostrophe before what a spreadsheet would run: cells are looked at by their first letter."""
+    cells = table.to_numpy(dtype=object)
+    risky = np.isin(cells.astype("U1").view("u4"), _RISKY)
+    if risky.any():
+        cells = cells.copy()
+        cells[risky] = [harmless(one) if type(one) is str else one for one in cells[risky]]
+    return DataFrame(cells, dtype=object, copy=False)

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from cases.export_requests import HOURS, expire
 from cases.export_wish import Wish
 from cases.projects import keeper
-from exports.tables import write
 from namjai.problems import Problem
 from store import jobs
 from store.actor import Actor
@@ -54,6 +53,8 @@ def _make(store: Store, actor: Actor, export_id: UUID) -> None:
         begun = _begin(tx, store, actor, export_id)
     if begun is None:
         return
+    from exports.tables import write  # pandas: only the worker that makes one pays for it
+
     wish, key = begun
     pieces = Pieces(store, actor, export_id, key)
     try:

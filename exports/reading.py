@@ -29,22 +29,24 @@ from store.keys import KeyMissing, RecordKey
 from store.opening import Store
 from store.tables import app_user, form, form_version, project_user, submission, users
 from submissions.form_versions import known
+from submissions.submitters import Submitter, submitters
 
 # Small enough that the server fills one batch while another is worked on.
-BATCH = 300
+BATCH = 1000
 _HAS_LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label\b")
 _LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label>([^<]*)</")
 _decode = json.JSONDecoder().raw_decode
 _LABEL_KEY = "meta/entity/label"
+_NOBODY = Submitter("")
 
 # One statement, read by a cursor on the server. Every join is one look into an index.
 _QUERY = """
 SELECT s.id, s.root_instance_id, s.instance_id, s.form_origin, s.form_version, s.review_state, s.received_at,
   s.app_user_id, s.user_id, s.device_id, s.open, {classes}, k.kind, k.version, k.wrapped, {raw},
-  v.versions, v.first, a.present, a.expected, {more}
+  v.versions, v.first, a.present, a.expected, {submitter}, {more}
 FROM submission s
 LEFT JOIN record_key k ON k.project_id = s.project_id AND k.record_id = s.id
-{join_raw}
+{joins}
 LEFT JOIN LATERAL (SELECT count(*) AS versions, max(o.form_version) FILTER (WHERE o.instance_id = s.root_instance_id)
   AS first FROM submission_version o WHERE o.project_id = s.project_id AND o.submission_id = s.id) v ON true
 LEFT JOIN LATERAL (SELECT count(f.blob) AS present, count(*) AS expected FROM submission_attachment f
@@ -56,9 +58,13 @@ _RAW = (
     "LEFT JOIN submission_version r ON r.project_id = s.project_id AND r.xml_form_id = s.xml_form_id"
     " AND r.instance_id = s.instance_id"
 )
+# What it is at the server that it came from.
 _REMOTE = (
-    "(SELECT min(w.remote_id) FROM source_row w WHERE w.project_id = s.project_id AND w.submission_id = s.id)"
+    "LEFT JOIN LATERAL (SELECT o.remote_id, o.mark, o.submitter_id FROM source_row o WHERE o.project_id = s.project_id"
+    " AND o.submission_id = s.id ORDER BY o.remote_id LIMIT 1) w ON true"
 )
+# A Kobo's `_id` stands in the mark of its rows, before the current version's uuid.
+_REMOTE_ID = "CASE WHEN w.mark ~ '^[0-9]+/' THEN split_part(w.mark, '/', 1) ELSE w.remote_id END"
 _CASE = (
     "(SELECT min(m.case_id::text) FROM membership m WHERE m.project_id = s.project_id AND m.submission_id = s.id)"
 )
@@ -81,8 +87,7 @@ class Submitted:
     first_version: str
     state: str
     received_at: dt.datetime
-    submitter: UUID | None
-    submitter_name: str
+    submitter: Submitter
     device: str
     edits: int
     present: int
@@ -116,7 +121,8 @@ class Reader:
         self.tx, self.store, self.project, self.form_id = tx, store, actor.project, form_id
         self.versions = _versions(tx, self.project, form_id)
         self.form: MergedForm = merge(self.versions)
-        self._names = _names(tx, self.project)
+        self._people = _people(tx, self.project)
+        self._submitters = submitters(tx, store, self.project)
         self._schemas: dict[tuple[str, str], FormSchema] = {}
 
     def total(self) -> int:
@@ -150,19 +156,27 @@ class Reader:
         self.tx.exec_driver_sql("SET LOCAL timezone = 'UTC'")
         wanted = {Privacy.SENSITIVE, Privacy.IDENTIFYING, Privacy.RESTRICTED} & set(asked.classes)
         raw = asked.raw and (len(self.form.repeats) > 0 or any(one.labelled for one in self.versions))
+        # Where nothing came from a server, none is asked for.
+        remote = asked.more == "remote" or (asked.more != "case" and len(self._submitters) > 0)
         query = _QUERY.format(
             classes=", ".join(f"s.{one}" if one in wanted else "NULL" for one in list(Privacy)[1:]),
-            raw="r.raw" if raw else "NULL", join_raw=_RAW if raw else "",
-            more={"remote": _REMOTE, "case": _CASE}.get(asked.more, "NULL"), order=ORDERS[asked.order],
+            raw="r.raw" if raw else "NULL", joins="\n".join([_RAW] * raw + [_REMOTE] * remote),
+            submitter="w.submitter_id" if remote else "NULL",
+            more={"remote": _REMOTE_ID, "case": _CASE}.get(asked.more, "NULL"), order=ORDERS[asked.order],
         )
         with connection.cursor(name="export") as cursor:
             facts = {"project": self.project, "form": self.form_id, "salt": asked.salt}
             cursor.execute(query, facts, binary=True)
             yield cursor
 
-    def name_of(self, app_user_id: UUID | None, user_id: UUID | None) -> str:
+    def submitter_of(self, app_user_id: UUID | None, user_id: UUID | None, submitter_id: UUID | None) -> Submitter:
+        """Who sent it, wherever that was: there, or on a tablet or a page of ours."""
+        if submitter_id is not None:
+            return self._submitters.get(submitter_id, _NOBODY)
         who = app_user_id or user_id
-        return self._names.get(who, "") if who else ""
+        if who is None:
+            return _NOBODY
+        return Submitter(str(who), self._people.get(who, ""))
 
     def schema(self, origin: str, version: str) -> FormSchema:
         """The version that a submission was filled with."""
@@ -185,16 +199,16 @@ class _Opener:
 
     def __call__(self, row: tuple) -> Submitted:
         (id_, root, instance, origin, version, state, received, app_user_id, user_id, device, values, *classes, kind,
-         key_version, wrapped, raw, versions, first, present, expected, more) = row
+         key_version, wrapped, raw, versions, first, present, expected, submitter_id, more) = row
         key = self._key(id_, kind, key_version, wrapped)
         for name, secret in zip(("sensitive", "identifying", "restricted"), classes, strict=True):
             if secret is not None and key is not None:
                 values |= _decode(key.decrypt(name, secret).decode())[0]
         values["meta/instanceID"] = instance
         made = Submitted(
-            id_, root, instance, version, first or version, state, received, app_user_id or user_id,
-            self._reader.name_of(app_user_id, user_id), device or "", max(0, versions - 1), present, expected, more,
-            key is None, values,
+            id_, root, instance, version, first or version, state, received,
+            self._reader.submitter_of(app_user_id, user_id, submitter_id), device or "", max(0, versions - 1), present,
+            expected, more, key is None, values,
         )
         if raw is not None and key is not None:
             self._from_raw(made, key.decrypt(f"raw:{instance}", raw), origin)
@@ -256,7 +270,7 @@ def _versions(tx: sa.Connection, project: UUID, form_id: str) -> list[Version]:
     ]
 
 
-def _names(tx: sa.Connection, project: UUID) -> dict[UUID, str]:
+def _people(tx: sa.Connection, project: UUID) -> dict[UUID, str]:
     """Who sends: the names of tablets, and of the people of the project."""
     names = {
         row.id: row.name

@@ -1,15 +1,18 @@
-"""What every style of export is: tables with headers, and a submission's rows in them."""
+"""What every style of export is: tables with headers, and a batch of submissions as frames of them."""
+
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from exports.layout import Column, Layout
+from pandas import DataFrame, Series
+
+from exports.layout import Layout
 from exports.reading import Asked, Submitted
 from odk.schema import Privacy
 
-Tables = list[list[list[Any]]]
+Tables = list[DataFrame]
 CLASSES = {
     "anonymous": (Privacy.OPEN,),
     "internal": (Privacy.OPEN, Privacy.SENSITIVE),
@@ -27,16 +30,21 @@ class Sheet:
 
 
 class Style(Protocol):
-    """A way of writing: what it reads, its tables, and the rows of a submission, added to those of each table."""
+    """A way of writing: what it reads, its tables, and a batch in them.
+
+    `header` and `answers` are those of a table's answers alone; `sheets` and `tables` are whole.
+    """
 
     asked: Asked
     layout: Layout
 
     def sheets(self) -> list[Sheet]: ...
 
-    def add(self, one: Submitted, into: Tables) -> None: ...
+    def tables(self, batch: list[Submitted]) -> Tables: ...
 
-    def heads(self, column: Column) -> list[str]: ...
+    def header(self, table: int) -> list[str]: ...
+
+    def answers(self, table: int, gathered: DataFrame) -> list[Series]: ...
 
 
 def unique(names: Iterable[str], more: Iterable[str]) -> list[str]:
@@ -64,24 +72,3 @@ def place_of(steps: list[tuple[str, bool]], positions: tuple[int, ...]) -> str:
     """ "people[2]/phones[1]" """
     numbers = iter(positions)
     return "/".join(f"{name}[{next(numbers)}]" if repeats else name for name, repeats in steps)
-
-
-
-def heads_of(column: Column, name: str, parts: list[str], language: str | None) -> list[str]:
-    """The heads of a question's columns: `parts` for a place, name/choice for the 0 and 1 of a select_multiple."""
-    question = column.question
-    if question.field.type == "geopoint":
-        return parts
-    heads = [name] if column.text else []
-    return heads + [f"{name}/{one if language is None else question.choice(one, language)}" for one in column.choices]
-
-
-def header_of(layout: Layout, table: int, heads: Callable[[Column], list[str]]) -> list[str]:
-    """The heads of a table's answers, each once."""
-    names: list[str] = []
-    paths: list[str] = []
-    for column in layout.tables[table].columns:
-        said = heads(column)
-        names += said
-        paths += [column.question.path] * len(said)
-    return unique(names, paths)

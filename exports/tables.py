@@ -18,7 +18,7 @@ from exports.csv_files import DIALECTS, CsvFile, CsvZip, Writer
 from exports.kobo_style import KoboStyle
 from exports.merged import MergedForm, Question
 from exports.reading import Reader
-from exports.style import Sheet, Style, Tables
+from exports.style import Sheet, Style
 from exports.workbook import Workbook
 from namjai.problems import Problem
 from odk.schema import Privacy
@@ -62,10 +62,7 @@ def write(store: Store, actor: Actor, wish: Wish, out: BinaryIO, progress: Progr
         writer = _writer(out, sheets, wish)
         try:
             for batch in reader.batches(style.asked):
-                rows: Tables = [[] for _ in sheets]
-                for one in batch:
-                    style.add(one, rows)
-                writer.rows(rows)
+                writer.rows(style.tables(batch))
                 done += len(batch)
                 if progress is not None:
                     progress(done, max(total, done))

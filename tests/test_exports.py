@@ -14,13 +14,18 @@ import time
 import uuid
 import zipfile
 from collections.abc import Callable
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import xlsxwriter
+from central_truth import add_central, sync
 from click.testing import CliRunner
 from conftest import Tablet, compile_markdown
+from doubles.central import serve
+from doubles.central_world import World
 from flask import Flask
 from odk_files import RECORDINGS
 from openpyxl import load_workbook
@@ -30,7 +35,7 @@ import exports.making  # noqa: F401 registers the job
 from cases import export_requests
 from cases.export_wish import Wish, WishUnknown
 from cases.publishing import publish as publish_version
-from exports import making, reading
+from exports import making, reading, spool
 from exports.cells import RISKY
 from exports.tables import LanguageUnknown, write
 from exports.workbook import LONG_TEXTS, TooManyRows, column_name, pieces_of, titles_of
@@ -43,7 +48,7 @@ from store.audit import verify
 from store.jobs import run_pending
 from store.opening import Store
 from store.tables import export as export_table
-from store.tables import membership, submission
+from store.tables import membership, record_key, submission
 from submissions.review import ReviewState, set_review_state
 
 Rows = list[dict[str, str]]
@@ -141,6 +146,44 @@ def test_the_recorded_form_exports_as_central_exports_it(central: Tablet, export
         expected = [row for row in expected if "8e22e780" not in row["KEY"]]
         assert list(ours[name][0]) == list(expected[0]), name
         assert [without(row) for row in ours[name]] == [without(row) for row in expected], name
+
+
+def sent_to_central(world: World, number: str, at: dict[str, str]) -> None:
+    """One recorded POST of a tablet, taken by the double of Central at the recorded time."""
+    body = (RECORDINGS / "central" / "bodies" / f"{number}-request.multipart").read_bytes()
+    boundary = body.split(b"\r\n", 1)[0][2:]
+    parts = message_from_bytes(b"Content-Type: multipart/form-data; boundary=" + boundary + b"\r\n\r\n" + body).get_payload()
+    sent = {one.get_filename() or one.get_param("name", header="content-disposition"): one for one in parts}
+    files = {name: one.get_payload(decode=True) for name, one in sent.items()}
+    xml = next(files.pop(name) for name, one in sent.items() if one.get_param("name", header="content-disposition") == "xml_submission_file")
+    if found := re.search(rb"<instanceID>([^<]+)<", xml):
+        world.submit(xml, files, at=at[found[1].decode()])
+
+
+def test_what_was_read_from_a_central_exports_as_that_central_exports_it(
+    store: Store, aftercare: Actor, export: Callable[..., bytes]
+) -> None:
+    theirs = tables_of((RECORDINGS / "central" / "bodies" / "114-response.zip").read_bytes())
+    at = {row["KEY"]: row["SubmissionDate"] for row in theirs["registration.csv"]}
+    world = World()
+    world.release((RECORDINGS / "central" / "bodies" / "016-response.xml").read_bytes())
+    for number in ("034", "035", "036", "037", "038", "039", "040", "041", "048", "049", "050"):
+        sent_to_central(world, number, at)
+    world.tick(minutes=1)
+    for row in theirs["registration.csv"]:
+        if row["ReviewState"] not in ("", "edited"):
+            world.review("registration", row["KEY"], row["ReviewState"])
+    edited = "uuid:099c1348-ef1b-4f98-a7a8-78a619eefa2d"
+    world.edit("registration", edited, (RECORDINGS / "central" / "bodies" / "074-request.xml").read_bytes())
+    double = serve(world)
+    add_central(store, aftercare, double)
+    assert sync(store, aftercare).problem is None
+    double.close()
+    ours = tables_of(export("registration"))
+    for name, expected in theirs.items():
+        assert [{key: said(value) for key, value in row.items()} for row in ours[name]] == [
+            row for row in expected if "8e22e780" not in row["KEY"]
+        ], name
 
 
 def without(row: dict[str, str]) -> dict[str, str]:
@@ -361,7 +404,7 @@ def test_rows_without_answers_and_repeats_of_one_name_are_kept_apart(
 
 NAUGHTY = (
     "=SUM(A1)", "+1+1", "-1-1", "@SUM(A1)", "\t=1", "＝1+1", "=cmd|' /C calc'!A0", '"quoted", and more', "line\nbreak", "a;=b",
-    "\x85next", "ไทย ភាសា ລາວ မြန်မာ", "_x0041_", "<b>&amp;</b>", "🙂" * 3, "' leading", "1e5", "007", "1234567890123456789",
+    "\x85next", "ไทย ភាសា ລາວ မြန်မာ", "_x0041_", "_x0041_x0042_", "<b>&amp;</b>", "<r><t>bold</t></r>", "🙂" * 3, "' leading", "1e5", "007", "1234567890123456789",
 )
 
 
@@ -535,7 +578,7 @@ def test_anonymous_is_an_allow_list_without_a_word_that_somebody_wrote(
         content = export("private", profile="anonymous", **wish)
         tables = sheets_of(content) if wish.get("format") else tables_of(content)
         text = repr(tables)
-        for secret in (*SECRETS, instance, instance[5:], str(case), str(case)[:8], "Tablet 1", "device-1", "KTR"):
+        for secret in (*SECRETS, instance, instance[5:], str(case), str(case)[:8], "Tablet 1", "device-1", "KTR-MDV-QHT"):
             assert secret not in text, secret
         main, kin = tables.values()
         assert {"case", "age", "seen", "kind", "kinds", "KEY"} <= set(main[0]) and not {"phone", "town", "place", "note"} & set(main[0])
@@ -585,8 +628,6 @@ def test_a_question_that_was_open_once_and_names_now_is_in_no_internal_file(
 def test_an_erased_record_leaves_only_what_is_plain(
     private: Callable[..., str], export: Callable[..., bytes], store: Store, aftercare: Actor
 ) -> None:
-    from store.tables import record_key
-
     private()
     with store.database.begin(aftercare) as tx:
         tx.execute(record_key.delete().where(record_key.c.record_id.in_(sa.select(submission.c.id))))
@@ -759,9 +800,72 @@ def test_two_exports_at_once_are_each_whole_while_submissions_arrive(
     assert len(keys) == len(set(keys))
 
 
-def test_nothing_of_a_spool_lies_in_plain_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from exports import spool
+class Watch:
+    """What is opened for writing while it looks, but for the spools, whose content it keeps to be looked at."""
 
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.opened: list[str] = []
+        self.spools: list[Any] = []
+        self.looking = False
+        real = spool.tempfile.TemporaryFile
+        # So that the smallest export spills.
+        monkeypatch.setattr(spool, "_IN_MEMORY", 1_000)
+        monkeypatch.setattr(spool, "_CHUNK", 1_000)
+
+        def made() -> Any:
+            self.looking, before = False, self.looking
+            file = real()
+            self.looking = before
+            # A second way to the same file, which stays when the spool closes its own.
+            self.spools.append(os.fdopen(os.dup(file.fileno()), "rb"))
+            return file
+
+        monkeypatch.setattr(spool.tempfile, "TemporaryFile", made)
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.looking or event != "open" or "__pycache__" in str(arguments[0]):
+            return
+        path, mode, flags = arguments
+        if (mode and set(mode) & set("wax+")) or (flags and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)):
+            self.opened.append(str(path))
+
+    def contents(self) -> list[bytes]:
+        for one in self.spools:
+            one.seek(0)
+        return [one.read() for one in self.spools]
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    return Watch(monkeypatch)
+
+
+@pytest.mark.parametrize("wish", [{"format": "zip"}, {"format": "xlsx"}, {"format": "xlsx", "style": "kobo"}])
+def test_no_answer_lies_in_plain_text_anywhere_while_a_file_is_made(
+    many: int, watch: Watch, store: Store, aftercare: Actor, wish: dict[str, str]
+) -> None:
+    out = io.BytesIO()
+    watch.looking = True
+    written = write(store, aftercare, Wish("private", profile="full", **wish), out)
+    watch.looking = False
+    assert written.submissions == many and watch.opened == []
+    # The repeats of a ZIP and the sheets of a workbook waited on the disk.
+    assert watch.spools and all(len(one) > 1_000 for one in watch.contents())
+    for content in watch.contents():
+        assert all(word not in content for word in (b"kin_name", b"Name 1", b"<row", b"uuid:"))
+
+
+def test_the_watch_sees_what_the_library_would_leave_by_itself(watch: Watch, tmp_path: Path) -> None:
+    watch.looking = True
+    book = xlsxwriter.Workbook(tmp_path / "plain.xlsx", {"constant_memory": True, "tmpdir": str(tmp_path)})
+    book.add_worksheet("a").write_string(0, 0, "Fahsai")
+    book.close()
+    watch.looking = False
+    assert len(watch.opened) > 2
+
+
+def test_nothing_of_a_spool_lies_in_plain_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     real = spool.tempfile.TemporaryFile
 

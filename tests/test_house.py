@@ -20,8 +20,9 @@ ONE_IMPORTER = {
     "pyodk": {"sync/central.py"},
     "weasyprint": {"exports/letters.py"},
     "pyxform": {"odk/xlsform.py"},
+    "xlsxwriter": {"exports/workbook.py"},
 }
-ONLY_IN = {"pandas": "exports/"}
+ONLY_IN = {"pandas": "exports/", "numpy": "exports/"}
 NOT_FOLDERS = {"utils", "common", "core", "helpers", "services"}
 
 
