@@ -160,11 +160,13 @@ def runs(
 
 
 def waiting(tx: sa.Connection, ids: list[UUID]) -> set[UUID]:
-    """The sources of which a run was asked for that has not begun."""
+    """The sources of which a run was asked for that has not ended, from the asking on."""
     locks = {sources.waiting_lock(one, full=full): one for one in ids for full in (False, True)}
     if not locks:
         return set()
-    said = sa.text("SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(:locks)")
+    said = sa.text(
+        "SELECT queueing_lock FROM procrastinate_jobs WHERE status IN ('todo', 'doing') AND queueing_lock = ANY(:locks)"
+    )
     return {locks[one] for one in tx.scalars(said, {"locks": list(locks)})}
 
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import io
 import re
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,9 @@ from browser import (
     prefer,
     served,
 )
+from central_truth import instance, xform
+from doubles.central import certificate, serve
+from doubles.central_world import World
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is missing (apt-get install chromium)"),
@@ -37,10 +42,19 @@ UNDO = {"en": "Undo", "th": "เลิกทำ"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with served(tmp_path_factory.mktemp("browser"), 8) as running:
-        running.settle()
-        yield running
+def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The certificate, and its key, of servers that Namjai reads in these tests."""
+    return certificate(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, authority: tuple[Path, Path]) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
+        # As an administrator would who has an authority of their own.
+        patch.setenv("REQUESTS_CA_BUNDLE", str(authority[0]))
+        with served(tmp_path_factory.mktemp("browser"), 8) as running:
+            running.settle()
+            yield running
 
 
 @pytest.fixture(scope="module")
@@ -217,12 +231,78 @@ def story(server: Server) -> str:
         "SELECT c.code FROM cases c JOIN setting s ON s.name = 'demonstration' AND s.value->>'case' = c.id::text")
 
 
+TOWN_VISIT = """
+| survey |
+| | type | name | label |
+| | select_one_from_file survivors.csv | who | Whom did you visit? |
+| | text | note | Note |
+| settings |
+| | form_id | form_title | version |
+| | town_visit | Visit in town | {version} |
+"""
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_central_is_added_read_and_its_visit_stands_on_the_case(
+    browser: Any, server: Server, authority: tuple[Path, Path], javascript: bool
+) -> None:
+    world, name = World(), f"central-{'quick' if javascript else 'plain'}"
+    world.release(xform(TOWN_VISIT), {"survivors.csv": b"name,label\n"})
+    case = server.rows("SELECT code, entity FROM cases WHERE list = 'survivors' AND status = 'open' AND NOT placeholder ORDER BY code LIMIT 1")[0]
+    world.submit(instance("town_visit", f"uuid:{uuid.uuid4()}", who=str(case.entity), note="Met at the market"))
+    double = serve(world, tls=authority)
+    page = at(browser, DESK if javascript else PHONE, java_script_enabled=javascript)
+    complaints = listen(page)
+    try:
+        enter(page, server.url, server.person("ploy"))
+        page.goto(f"{server.url}/sources/new?lang=en")
+        for field, value in {"name": name, "url": double.url, "project": "6", "email": world.email, "password": world.password}.items():
+            page.fill(f"#{field}", value)
+        page.locator("main form button[type=submit]").click()
+        # Without JavaScript the page asks again by itself, too.
+        page.wait_for_selector("text=It works")
+        assert "Visit in town" in page.locator("main").inner_text() and world.password not in page.content()
+        page.locator(f"button:has-text('Add {name}')").click()
+        page.wait_for_url("**/sources/*-*")
+        page.wait_for_selector("main .nj-chip:has-text('Equal')")
+        assert server.ask("SELECT count(*) FROM submission WHERE xml_form_id = 'town_visit' AND form_origin = :name", name=name) == 1
+        page.goto(f"{server.url}/cases/{case.code}")
+        assert "Visit in town" in page.locator("main").inner_text()
+        page.goto(f"{server.url}/sources")
+        grave = [str(one) for one in accessibility(page) if one.grave] if javascript else []
+        assert grave == [] and complaints == [] and "Works" in page.locator(f"tr:has-text('{name}')").first.inner_text()
+    finally:
+        page.context.close()
+        double.close()
+
+
+def test_what_was_set_aside_is_taken_again_with_the_keyboard(browser: Any, server: Server) -> None:
+    token = server.tablet("Tablet that was early")
+    version = f"2027{uuid.uuid4().int % 10**6:06d}"
+    sent = visit(server).replace(b'id="visit" version="', f'id="visit" version="{version}" was="'.encode())
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        post(server, token, sent)
+    page = at(browser, DESK)
+    enter(page, server.url, server.person("ploy"))
+    page.goto(f"{server.url}/quarantine?lang=en")
+    page.locator(f"li:has-text('{version}') button").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".nj-toast:has-text('It still waits')")
+    page.locator(f"li:has-text('{version}') a:has-text('Leave it out')").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog[open]")
+    page.locator("dialog[open] button[type=submit]").click()
+    page.wait_for_selector(".nj-toast:has-text('Left out')")
+    assert page.locator(f"li:has-text('{version}')").count() == 0
+    page.context.close()
+
+
 def main_pages(server: Server) -> list[str]:
     grant = server.ask("SELECT id FROM grants ORDER BY requested_at LIMIT 1")
     letter = server.ask("SELECT number FROM letter WHERE state = 'issued' LIMIT 1")
     return [
         "/", "/cases", f"/cases/{story(server)}", f"/cases/{story(server)}/reveal/name", "/submissions", f"/submissions/{waiting_submission(server)}",
-        "/grants", f"/grants/{grant}", "/letters", f"/letters/{letter}", "/forms", "/forms/visit", "/tablets", "/tablets/new", "/me",
+        "/grants", f"/grants/{grant}", "/letters", f"/letters/{letter}", "/forms", "/forms/visit", "/tablets", "/tablets/new", "/sources", "/sources/new", "/sources/runs", "/quarantine", "/me",
     ]
 
 
