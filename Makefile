@@ -1,6 +1,6 @@
 # Each command sets up what it needs first: nothing to install by hand but Python 3.11 or newer, and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check bench look setup setup-dev
+.PHONY: help run test lint check bench look soak setup setup-dev
 
 # The virtual environment's Python once it is there, else the first one on this machine that is new enough.
 find_python = if test -x .venv/bin/python; then echo .venv/bin/python; else \
@@ -35,6 +35,9 @@ bench: setup-dev ## measure; prints a table
 
 look: setup-dev ## pictures of every page and letter into var/look/
 	@.venv/bin/python tests/look.py
+
+soak: setup-dev ## a year of 10,000 submissions and every named fault; SEED=… tells it again, FAULT=… one of them
+	@SEED="$(SEED)" FAULT="$(FAULT)" .venv/bin/python tests/soak/soak.py
 
 setup:
 	$(set_up)

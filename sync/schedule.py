@@ -33,7 +33,7 @@ def read_due(store: Store, timestamp: int = 0) -> None:
                     defer_once(tx, READ_SOURCE, f"source/{row.id}", project=str(project), source=row.name)
 
 
-@handles(READ_SOURCE, queue="sources")
+@handles(READ_SOURCE)
 def read(store: Store, project: str, source: str, full: bool = False, asked: bool = False) -> None:
     """One run. When another one is at work, that one will do, unless everything is to be compared.
 
@@ -48,10 +48,17 @@ def read(store: Store, project: str, source: str, full: bool = False, asked: boo
 
 
 def is_due(row: sa.Row, now: dt.datetime) -> bool:
-    """Whether the source's interval has passed since it was tried last, and nobody paused it."""
-    return row.paused_at is None and (
-        row.tried_at is None or now - row.tried_at >= dt.timedelta(seconds=row.every_seconds)
-    )
+    """Whether the source's interval has passed since it was tried last, or its last run never ended; unless it is
+    paused.
+
+    Of a run that is still at work nothing comes of asking: the second one finds it busy. A time of trial that is yet
+    to come was noted by a clock that ran ahead.
+    """
+    if row.paused_at is not None:
+        return False
+    if row.tried_at is None or row.run_id is not None or row.tried_at > now:
+        return True
+    return now - row.tried_at >= dt.timedelta(seconds=row.every_seconds)
 
 
 def _census_is_due(tx: sa.Connection, row: sa.Row) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import uuid as uuids
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from lxml import etree
@@ -328,6 +329,7 @@ def _primary(xform: bytes) -> etree._Element:
     return etree.fromstring(xform).find(".//{*}model/{*}instance/*")
 
 
+@lru_cache(maxsize=64)
 def _saves(xform: bytes) -> dict[str, str]:
     """Entity property → path below the root."""
     found = {}
@@ -345,10 +347,14 @@ def _media(xform: bytes) -> list[str]:
     return [one.get("src").rsplit("/", 1)[1] for one in etree.fromstring(xform).iter("{*}instance") if one.get("src", "").startswith("jr://file")]
 
 
+@lru_cache(maxsize=64)
+def _binaries(xform: bytes) -> set[str]:
+    return {bind.get("nodeset").rsplit("/", 1)[1] for bind in etree.fromstring(xform).iter("{*}bind") if bind.get("type") == "binary"}
+
+
 def _named_files(root: etree._Element, form: Form) -> list[str]:
     """Files that an instance expects: those that binary questions name."""
-    xform = etree.fromstring(form.published.xform)
-    wanted = {bind.get("nodeset").rsplit("/", 1)[1] for bind in xform.iter("{*}bind") if bind.get("type") == "binary"}
+    wanted = _binaries(form.published.xform)
     if root.get("encrypted") == "yes":
         wanted = {"file", "encryptedXmlFile"}
     names = [node.text.strip() for node in root.iter() if isinstance(node.tag, str) and etree.QName(node).localname in wanted and (node.text or "").strip()]
