@@ -126,6 +126,8 @@ def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
 def _changes(work: Work, form: RemoteForm, cursor: Mapping[str, Any]) -> int | None:
     """All pages since the cursor: one is stored while the next is downloading. Gives what the source counts."""
     total, expected, done = None, None, 0
+    # How fast it goes is counted from here on.
+    work.tell("changes", form.title, 0, None)
     pages = work.source.changes(form, cursor)
     # The oldest first; while it is stored, the others are downloading.
     ahead: deque[tuple[Page, Batch]] = deque()
@@ -186,6 +188,7 @@ def _census(work: Work, form: RemoteForm) -> None:
     """Compare everything: unknown rows and other marks are fetched, and what the source lacks gets a tombstone."""
     row = work.look(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
     seen, done, about = Seen(), 0, row.theirs or row.live or None
+    work.tell("census", form.title, 0, about)
     for some in _cut(work.source.census(form), _CENSUS_ROWS):
         for row in some:
             seen.add(row.remote_id)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from contextlib import contextmanager
 
 import pytest
@@ -65,6 +66,18 @@ def test_a_source_is_added_read_listed_and_removed(typed, central, store, afterc
     assert "No source" in typed("sources", "list").output
     with store.database.begin(aftercare) as tx:
         assert tx.scalar(sa.select(source.c.credentials)) is None
+
+
+def test_on_a_terminal_a_bar_shows_rows_rate_and_time_left(typed, central, monkeypatch):
+    Team(central.world, seed=3).houses(595)
+    added(typed, central)
+    central.pace = 0.004
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    answer = typed("sync")
+    assert answer.exit_code == 0 and "600 new" in answer.output
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", answer.output)
+    assert re.search(r"field changes House .*\d+/600\s+\d+/s\s+0:00:\d\d", shown), shown[-2000:]
 
 
 def test_a_wrong_password_is_said_before_anything_is_stored(typed, central, store, aftercare):
