@@ -65,6 +65,9 @@ class KoboChanges(KoboForms):
             # From here on: whatever happens while everything is read is then seen by its history.
             state["history"] = self._history_begins(form)
             state["asked"] = time.time()
+        if state.get("history") is None:
+            # Not to be asked in vain.
+            self._histories.setdefault(form.remote, ({}, None))
         if first or state.get("open") or state.get("told") != told:
             yield from self._new_rows(form, state, told)
         if first:
@@ -168,7 +171,8 @@ class KoboChanges(KoboForms):
             return
         many = len(last) > _MOST_LOOKS and len(last) * 500 > self._size(form)
         if many:
-            yield from ((rows, state) for rows, _ in self._everything(form, last))
+            for rows, _ in self._everything(form):
+                yield tuple(_judged(row, last[row.remote_id]) for row in rows if row.remote_id in last), state
             wanted = [event for event in last.values() if event.deleted]
         else:
             wanted = list(last.values())
@@ -201,7 +205,7 @@ class KoboChanges(KoboForms):
     def _by_comparing(self, form: RemoteForm, state: _State) -> Iterator[_Part]:
         """The pages that look otherwise than last time."""
         before, marks = state.get("marks") or {}, {}
-        for rows, start in self._everything(form, {}):
+        for rows, start in self._everything(form):
             marks[str(start)] = digest_of(rows)
             if before.get(str(start)) != marks[str(start)]:
                 yield rows, state
@@ -210,31 +214,20 @@ class KoboChanges(KoboForms):
         if changed:
             yield (), state
 
-    def _everything(self, form: RemoteForm, events: Mapping[str, Event]) -> Iterator[tuple[tuple[Row, ...], int]]:
+    def _everything(self, form: RemoteForm) -> Iterator[tuple[tuple[Row, ...], int]]:
         """All rows in pieces, and the `_id` after which each begins."""
-        after, more = 0, True
+        after, more, position = 0, True, 0
         while more:
             found, more = self._kobo.rows(form.remote, after, LIGHT)
             for start in range(0, len(found), _ROWS):
                 some = found[start : start + _ROWS]
-                rows = self._made(form, some, 0) if not events else self._lit(form, some, events)
-                yield rows, after
+                yield self._made(form, some, position + start), after
                 after = some[-1]["_id"]
-
-    def _lit(self, form: RemoteForm, some: list[dict[str, Any]], events: Mapping[str, Event]) -> tuple[Row, ...]:
-        rows = (_unplaced(row_of(one)) for one in some)
-        return tuple(_judged(row, events[row.remote_id]) for row in rows if row.remote_id in events)
+            position += len(found)
 
     def census(self, form: RemoteForm) -> Iterator[Row]:
-        after, more = 0, True
-        while more:
-            found, more = self._kobo.rows(form.remote, after, LIGHT)
-            for one in found:
-                try:
-                    yield _unplaced(row_of(one))
-                except (KeyError, TypeError, ValueError, AttributeError):
-                    raise self._kobo.wire.problem(SourceTalksOtherwise) from None
-                after = one["_id"]
+        for rows, _ in self._everything(form):
+            yield from rows
 
     def is_there(self, form: RemoteForm, remote_id: str) -> bool:
         return self._row(form, remote_id) is not None
@@ -267,10 +260,6 @@ def _judged(row: Row, event: Event) -> Row:
         # Never edited: its history tells of something else.
         return replace(row, inline=placed)
     return replace(row, review=ReviewState.EDITED, review_sure=True, inline=placed)
-
-
-def _unplaced(row: Row) -> Row:
-    return replace(row, inline=replace(row.inline, position=None))
 
 
 def _until(events: Iterable[Event], since: dt.datetime | None) -> Iterator[Event]:

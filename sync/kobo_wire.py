@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from sync.source import SourceTalksOtherwise
+from sync.source import SourceSignIn, SourceTalksOtherwise
 from sync.wire import Answer, Patience, Wire
 
 PAGE = 1000
@@ -34,13 +34,16 @@ class KoboWire:
     """What of a Kobo is asked for, by several threads at a time. Raises SourceProblem."""
 
     def __init__(self, name: str, url: str, token: str, patience: Patience | None, connections: int) -> None:
-        base = url.rstrip("/").removesuffix("/api/v2") + "/api/v2/"
+        # Whatever page of Kobo somebody copied the address of.
+        base = "{}://{}/api/v2/".format(*urlsplit(url)[:2])
         self._session = _Session(base, token)
         adapter = HTTPAdapter(max_retries=0, pool_maxsize=connections + 2)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         # A token cannot be renewed: after a 401 it is tried once more, and then it is wrong.
         self.wire = Wire(self._session, name=name, base=base, sign_in=lambda: None, patience=patience)
+        if not (token.isascii() and token.isprintable()):
+            raise self.wire.problem(SourceSignIn)
 
     def close(self) -> None:
         self._session.close()
