@@ -91,8 +91,7 @@ def ask(
     WishUnknown, TooManyExports.
     """
     wish.checked()
-    if not may(PROFILES[wish.profile], role):
-        raise Forbidden()
+    _check_right(wish, role)
     known = sa.select(form.c.xml_form_id).where(form.c.project_id == actor.project, form.c.xml_form_id == wish.form)
     if tx.scalar(known) is None:
         raise NotFound()
@@ -153,8 +152,7 @@ def take(tx: sa.Connection, store: Store, actor: Actor, role: str | None, export
     """
     row = _own(tx, actor, export_id)
     wish = Wish.from_json(row.wish)
-    if not may(PROFILES.get(wish.profile, "export.full"), role):
-        raise Forbidden()
+    _check_right(wish, role)
     if _state(row) != "ready":
         raise ExportNotReady()
     try:
@@ -183,6 +181,12 @@ def expire(tx: sa.Connection, store: Store, actor: Actor) -> int:
             .values(state="expired", pieces=[])
         )
     return len(rows)
+
+
+def _check_right(wish: Wish, role: str | None) -> None:
+    rights = [PROFILES.get(wish.profile, "export.full"), *(["case.restricted"] if wish.restricted else [])]
+    if not all(may(one, role) for one in rights):
+        raise Forbidden()
 
 
 def _own(tx: sa.Connection, actor: Actor, export_id: UUID) -> sa.Row:

@@ -36,6 +36,24 @@ class WishUnknown(Problem):
     th = "ไม่รู้จัก {what} ชื่อ {given} เลือกจาก: {known} ยังไม่ได้ทำไฟล์"
 
 
+class LanguageUnknown(Problem):
+    code, http_status, exit_status = "export-language-unknown", 400, 2
+    en = "Form {form} has no labels in {language}. It has: {known}. Leave it out for names; nothing was made."
+    th = "แบบฟอร์ม {form} ไม่มีป้ายในภาษา {language} ที่มี: {known} เว้นว่างเพื่อใช้ชื่อคำถาม ยังไม่ได้ทำไฟล์"
+
+
+class TooManyRows(Problem):
+    code, http_status = "export-too-many-rows", 400
+    en = (
+        "A workbook's sheet holds 1,048,576 rows and 16,384 columns, and this form has more. "
+        "Export it as CSV (zip) instead; nothing was made."
+    )
+    th = (
+        "แผ่นงานหนึ่งรับได้ 1,048,576 แถวและ 16,384 คอลัมน์ แต่แบบฟอร์มนี้มีมากกว่า "
+        "ส่งออกเป็น CSV (zip) แทน ยังไม่ได้ทำไฟล์"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """`labels` is a language code, None for names; `restricted` adds what only a therapist reads to profile full."""

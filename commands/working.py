@@ -24,7 +24,7 @@ def worker(with_parent: bool) -> None:
     from exports import making, printing  # noqa: F401
     from sync import schedule, trials  # noqa: F401
 
-    with opened(pool_size=6) as store:
+    with opened(pool_size=8) as store:
         asyncio.run(_work(store, os.getppid() if with_parent else None))
 
 

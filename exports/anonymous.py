@@ -27,6 +27,7 @@ _KINDS = frozenset({"question", "calculation"})
 _TYPES = frozenset({"int", "decimal", "date", "dateTime", "boolean", "select1", "select", "rank"})
 # A number with more digits may be somebody's: a telephone, an identity card.
 _NUMBER = re.compile(r"[+-]?[0-9]{1,8}(?:\.[0-9]{0,6})?", re.ASCII)
+_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9:.]{1,15}(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
 _LETTERS = "BCDFGHJKMNPQRTVX"
 _MONTH = 30
 
@@ -132,6 +133,10 @@ def _allowed(said: Series, question: Question, days: Series) -> Series:
 
 
 def _moved(said: Series, days: Series) -> Series:
-    """The day moved, the clock as it was; empty for what is no date."""
+    """The day moved, the clock as it was; empty for what is no date.
+
+    An older version may have asked for a text under the same name: what follows a day and is no clock is somebody's.
+    """
+    said = said.where(said.str.fullmatch(_DATE), "")
     day = to_datetime(said.str[:10], format="%Y-%m-%d", errors="coerce") + to_timedelta(days, unit="D")
     return (day.dt.strftime("%Y-%m-%d") + said.str[10:]).fillna("")

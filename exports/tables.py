@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from cases.export_wish import Wish
+from cases.export_wish import LanguageUnknown, Wish
 from exports.anonymous import AnonymousStyle, allowed, joined_cases
 from exports.central_style import CentralStyle
 from exports.csv_files import DIALECTS, CsvFile, CsvZip, Writer
@@ -20,19 +20,12 @@ from exports.merged import MergedForm, Question
 from exports.reading import Reader
 from exports.style import Sheet, Style
 from exports.workbook import Workbook
-from namjai.problems import Problem
 from odk.schema import Privacy
 from store.actor import Actor
 from store.opening import Store
 
 Progress = Callable[[int, int], None]
 _HIDDEN = {"internal": (Privacy.IDENTIFYING, Privacy.RESTRICTED)}
-
-
-class LanguageUnknown(Problem):
-    code, http_status, exit_status = "export-language-unknown", 400, 2
-    en = "Form {form} has no labels in {language}. It has: {known}. Leave it out for names; nothing was made."
-    th = "แบบฟอร์ม {form} ไม่มีป้ายในภาษา {language} ที่มี: {known} เว้นว่างเพื่อใช้ชื่อคำถาม ยังไม่ได้ทำไฟล์"
 
 
 @dataclass(frozen=True, slots=True)

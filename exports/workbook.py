@@ -17,11 +17,11 @@ from xlsxwriter.utility import xl_col_to_name as column_name
 from xlsxwriter.utility import xl_rowcol_to_cell
 from xlsxwriter.worksheet import Worksheet
 
+from cases.export_wish import TooManyRows
 from exports.archive import Archive
 from exports.cells import RISKY, for_workbook, in_workbook, printable
 from exports.spool import Spool
 from exports.style import Sheet, Tables
-from namjai.problems import Problem
 
 LONGEST_TEXT = 32_767
 MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
@@ -33,21 +33,12 @@ _NOTHING_CONVERTED = {"strings_to_formulas": False, "strings_to_urls": False, "s
 _ROWS = b"<sheetData/>"
 
 
-class TooManyRows(Problem):
-    code, http_status = "export-too-many-rows", 400
-    en = (
-        "A workbook's sheet holds {rows} rows and {columns} columns, and this form has more. "
-        "Export it as CSV (zip) instead; nothing was made."
-    )
-    th = "แผ่นงานหนึ่งรับได้ {rows} แถวและ {columns} คอลัมน์ แต่แบบฟอร์มนี้มีมากกว่า ส่งออกเป็น CSV (zip) แทน ยังไม่ได้ทำไฟล์"
-
-
 class Workbook:
     """A workbook with these sheets. `numbers` writes plain numbers as numbers; without it all answers are texts."""
 
     def __init__(self, out: BinaryIO, sheets: list[Sheet], *, numbers: bool) -> None:
         if max(len(one.header) for one in sheets) > MOST_COLUMNS:
-            raise _too_many()
+            raise TooManyRows()
         self._archive, self._frame = Archive(out), io.BytesIO()
         self._book = xlsxwriter.Workbook(self._frame, {"in_memory": True, **_NOTHING_CONVERTED})
         self._numbers = numbers
@@ -90,7 +81,7 @@ class Workbook:
     def _write(self, sheet: _SpooledSheet, row: Iterable[Any], *, numbers: bool) -> None:
         number = sheet.count
         if number >= MOST_ROWS:
-            raise _too_many()
+            raise TooManyRows()
         for at, value in enumerate(row):
             if value == "" or value is None:
                 continue
@@ -202,10 +193,6 @@ def _units(text: str) -> int:
 def _is_number(text: str) -> bool:
     """Whether a number keeps all its digits in a cell: fifteen are as many as Excel knows."""
     return len(text) <= 16 and _NUMBER.fullmatch(text) is not None and len(text.replace(".", "").lstrip("-")) <= 15
-
-
-def _too_many() -> TooManyRows:
-    return TooManyRows(rows=f"{MOST_ROWS:,}", columns=f"{MOST_COLUMNS:,}")
 
 
 __all__ = ["LONG_TEXTS", "TooManyRows", "Workbook", "column_name", "pieces_of", "titles_of"]

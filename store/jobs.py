@@ -24,23 +24,21 @@ MAKE_EXPORT = "exports.make"
 EXPIRE_EXPORTS = "exports.expire"
 
 Handler = Callable[..., None]
-QUEUES = ("default", "sources", "trials")
+# Queues are worked off each by itself, so that a long job does not hold up the others. Which job waits in which is said
+# here and not by the handlers: the web asks for jobs whose handlers it does not know.
+_queues = {READ_SOURCE: "sources", TRY_SOURCE: "trials", MAKE_EXPORT: "exports"}
+QUEUES = ("default", *_queues.values())
 _handlers: dict[str, Handler] = {}
-_queues: dict[str, str] = {}
 _repeated: dict[str, str] = {}
 # Never opened: it only writes into the transactions of its callers.
 _deferring = procrastinate.App(connector=SyncPsycopgConnector())
 
 
-def handles(name: str, *, queue: str = "default") -> Callable[[Handler], Handler]:
-    """Register a function as the handler of a job: it takes the store and the job's plain arguments.
-
-    Each of the `QUEUES` is worked off by itself, so that a long one does not hold up the others.
-    """
+def handles(name: str) -> Callable[[Handler], Handler]:
+    """Register a function as the handler of a job: it takes the store and the job's plain arguments."""
 
     def keep(handler: Handler) -> Handler:
         _handlers[name] = handler
-        _queues[name] = queue
         return handler
 
     return keep
@@ -91,7 +89,7 @@ def worker_app(store: Store) -> procrastinate.App:
     )
     for name, handler in _handlers.items():
         retry = procrastinate.RetryStrategy(max_attempts=5, exponential_wait=3)
-        task = app.task(name=name, queue=_queues[name], retry=retry)(_bound(store, handler))
+        task = app.task(name=name, queue=_queues.get(name, "default"), retry=retry)(_bound(store, handler))
         if name in _repeated:
             app.periodic(cron=_repeated[name])(task)
     return app

@@ -25,7 +25,7 @@ _PATIENCE = {"connect": 8, "silence": 20, "answer": 30, "in_all": 45, "tries": 2
 _MOST_FORMS = 500
 
 
-@handles(TRY_SOURCE, queue="trials")
+@handles(TRY_SOURCE)
 def ask(store: Store, project: str, trial: str) -> None:
     """Ask once and write down what came of it. A test that is settled or gone is left alone."""
     actor, trial_id = in_project(UUID(project), "worker"), UUID(trial)

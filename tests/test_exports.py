@@ -43,6 +43,7 @@ from namjai.problems import Forbidden, NotFound
 from namjai.settings import ROOT
 from odk.xform import read_xform
 from odk.xlsform import Compiled
+from store import jobs
 from store.actor import Actor
 from store.audit import verify
 from store.jobs import run_pending
@@ -601,6 +602,29 @@ def test_days_of_a_case_move_together_and_codes_are_new_each_time(private: Calla
     assert len({row["case"] for rows in runs for row in rows}) == 6 and len({row["KEY"] for rows in runs for row in rows}) == 12
 
 
+def test_what_an_older_version_asked_as_text_is_no_date_and_no_number_of_an_anonymous_file(
+    publish: Callable[..., Any], tablet: Tablet, export: Callable[..., bytes]
+) -> None:
+    form = """
+| survey | type | name | label | bind::namjai:privacy |
+| | {day} | seen | Seen | open |
+| | {number} | age | Age | open |
+| | {choice} | kind | Kind | open |
+| choices | list_name | name | label |
+| | c | a | A |
+| settings | form_id | version | namespaces |
+| | turned | {version} | namjai="https://namjai.org/xforms" |
+"""
+    publish(form.format(version=1, day="text", number="text", choice="text"))
+    for day in ("2026-03-10 Fahsai", "2026-03-10T10:00 Fahsai", "2026-03-10T10:00:00.000+07:00"):
+        tablet.post(filled("turned", "1", f"<seen>{day}</seen><age>15 Fahsai</age><kind>a Fahsai</kind>"))
+    publish(form.format(version=2, day="dateTime", number="integer", choice="select_one c"))
+    rows = tables_of(export("turned", profile="anonymous"))["turned.csv"]
+    assert "Fahsai" not in repr(rows) and len(rows) == 3
+    assert sorted(row["seen"][10:] for row in rows) == ["", "", "T10:00:00.000+07:00"]
+    assert {(row["age"], row["kind"]) for row in rows} == {("", "")}
+
+
 def test_cases_that_share_a_submission_move_as_one(
     private: Callable[..., str], export: Callable[..., bytes], store: Store, aftercare: Actor
 ) -> None:
@@ -777,6 +801,39 @@ def test_a_problem_of_the_export_itself_is_told_and_not_tried_again(
     run_pending(store)
     row = row_of(store, aftercare, made)
     assert (row.state, row.problem, row.pieces) == ("failed", "export-language-unknown", [])
+
+
+def test_the_page_says_why_a_file_could_not_be_made_and_what_to_do(
+    many: int, app: Flask, store: Store, person: Callable[..., Actor], ask: Callable[..., uuid.UUID],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    director = person("director")
+    reader = signed_in(app, store, director)
+    refused = reader.post("/forms/private/exports", {"profile": "anonymous", "labels": "km", "purpose": "For the yearly report"})
+    assert refused.status_code == 400 and "no labels in km. It has: —" in refused.get_data(as_text=True)
+    monkeypatch.setattr("exports.workbook.MOST_ROWS", 5)
+    ask(director, format="xlsx", profile="anonymous")
+    run_pending(store)
+    assert "Export it as CSV (zip) instead" in reader.page("/forms/private/exports")
+    # The web does not import what makes the files, and knows all the same what they may fail of.
+    code = "import web.app; from namjai.problems import catalogue as c; print({'export-too-many-rows', 'export-language-unknown'} <= c().keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
+def test_restricted_answers_are_not_asked_for_by_somebody_who_may_not_read_them(
+    many: int, ask: Callable[..., uuid.UUID], person: Callable[..., Actor]
+) -> None:
+    with pytest.raises(Forbidden):
+        ask(person("director"), profile="full", restricted=True)
+
+
+def test_a_long_export_holds_up_no_letter(many: int, store: Store, person: Callable[..., Actor], ask: Callable[..., uuid.UUID]) -> None:
+    director = person("director")
+    ask(director)
+    with store.database.begin(director) as tx:
+        queues = tx.scalars(sa.text("SELECT queue_name FROM procrastinate_jobs WHERE task_name = 'exports.make'")).all()
+    assert queues == ["exports"] and "exports" in jobs.QUEUES
 
 
 def test_two_exports_at_once_are_each_whole_while_submissions_arrive(

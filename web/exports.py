@@ -12,7 +12,7 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 
 from cases import export_requests, form_list
 from cases.export_requests import Line
-from cases.export_wish import CONTENT_TYPES, FORMATS, MULTIPLE, PROFILES, STYLES, Wish
+from cases.export_wish import CONTENT_TYPES, FORMATS, MULTIPLE, PROFILES, STYLES, LanguageUnknown, Wish
 from cases.form_uploads import schema_now
 from cases.titles import Titles
 from namjai.languages import NAMES
@@ -54,6 +54,10 @@ def ask(form_id: str) -> Any:
     )
     try:
         with acting() as tx:
+            schema = schema_now(tx, g.me.project, form_id)
+            if schema is not None and wish.labels is not None and wish.labels not in schema.languages:
+                known = ", ".join(schema.languages) or "—"
+                raise LanguageUnknown(form=form_id[:60], language=wish.labels[:20], known=known)
             export_requests.ask(
                 tx, store(), g.actor, g.me.role, wish, given.get("purpose", ""), confirmed=given.get("names") == "yes"
             )
@@ -107,10 +111,10 @@ def _lines(form_id: str | None, titles: Titles) -> list[dict[str, Any]]:
 
 def _shown(one: Line, titles: Titles) -> dict[str, Any]:
     lang = words.language()
-    problem = catalogue().get(one.problem or "")
+    problem, title = catalogue().get(one.problem or "", Problem), titles.title(one.wish.form)
     return {
         "id": one.id,
-        "title": titles.title(one.wish.form),
+        "title": title,
         "file": one.wish.file_name,
         "style": STYLES[one.wish.style].in_(lang),
         "profile": one.wish.profile,
@@ -122,7 +126,7 @@ def _shown(one: Line, titles: Titles) -> dict[str, Any]:
         "at": one.asked_at,
         "until": one.expires_at,
         "size": _size(one.size),
-        "problem": problem.text(problem(), lang) if problem and "{" not in problem.en else None,
+        "problem": problem(form=title, language=one.wish.labels or "").text(lang) if one.problem else None,
     }
 
 
