@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from cases import letters
 from cases.paging import Cursor, cursor
 from cases.who import LINE, Who, who
-from namjai.languages import NAMES, Words
+from namjai.languages import SPOKEN, Words
 from namjai.problems import NotFound, catalogue
 from odk.programme import Programme
 from store.actor import Actor
@@ -24,7 +24,7 @@ from store.tables import cases, grants, letter, rule_failure, users
 PAGE = 50
 _MOST_OF_ONE = 100
 VIEWS: dict[str, Words] = {
-    "held": Words("In force", "ใช้อยู่"), "failed": Words("Not printed", "ยังพิมพ์ไม่ได้"), "void": Words("Void", "ยกเลิกแล้ว"),
+    "held": Words("In force", "ใช้อยู่"), "failed": Words("Not ready", "ยังไม่พร้อมพิมพ์"), "void": Words("Void", "ยกเลิกแล้ว"),
     "all": Words("All", "ทั้งหมด"),
 }
 _UNTOLD = Words(
@@ -171,10 +171,11 @@ def _line(row: sa.Row, programme: Programme, language: str) -> LetterLine:
         state = "printed" if row.printed_at else "issued"
     else:
         state = "failed" if row.failure else "waiting"
+    spoken = " · ".join(SPOKEN[one].in_(language) if one in SPOKEN else one for one in row.language.split("-"))
     return LetterLine(
         row.id, row.number, row.number, rule.label.in_(language) if rule else row.kind,
         who(row, language) if row.code and not row.placeholder else None, state,
-        " · ".join(NAMES.get(one, one) for one in row.language.split("-")), row.issued_at, row.grant_id,
+        spoken, row.issued_at, row.grant_id,
     )
 
 

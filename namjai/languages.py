@@ -68,6 +68,17 @@ class Words(NamedTuple):
         return self.th if language == "th" else self.en
 
 
+# A language as a reader of ours calls it; NAMES is how it calls itself.
+SPOKEN = {
+    "en": Words("English", "อังกฤษ"),
+    "th": Words("Thai", "ไทย"),
+    "my": Words("Burmese", "พม่า"),
+    "km": Words("Khmer", "เขมร"),
+    "lo": Words("Lao", "ลาว"),
+    "vi": Words("Vietnamese", "เวียดนาม"),
+}
+
+
 def thai_digits(text: str) -> str:
     """Arabic digits as Thai ones: 2569 → ๒๕๖๙."""
     return str(text).translate(_THAI_DIGITS)

@@ -190,7 +190,7 @@ def test_the_steps_of_a_grant_name_who_did_what(desk: Desk, worker: Actor, coord
 def test_a_letters_page_says_where_it_stands(desk: Desk, worker: Actor, coordinator: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     number = desk.approve(desk.request(worker), coordinator).number
     page = letter(desk, coordinator, number)
-    assert (page.line.state, page.line.kind, page.line.language, page.by, page.amount) == ("waiting", "Scholarship letter", "ไทย", "Ploy", 350000)
+    assert (page.line.state, page.line.kind, page.line.language, page.by, page.amount) == ("waiting", "Scholarship letter", "Thai", "Ploy", 350000)
     assert page.with_receipt and page.envelope and page.trial and page.problem is None and page.sha256 is None
 
     def broken(_: object) -> bytes:
