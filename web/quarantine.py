@@ -72,6 +72,7 @@ def leave_ask(id: UUID) -> str:
     item = quarantine_list.one(g.tx, g.me.project, id, words.language())
     return page(
         "confirm.html",
+        here="sources",
         title=t("Leave this one out?", "ไม่รับรายการนี้หรือไม่"),
         text=t(
             "{reason}. It is listed no more and never taken by itself. Its bytes stay kept.",

@@ -158,6 +158,7 @@ def remove_ask(id: UUID) -> str:
     row = sources.one(g.tx, g.me.project, id)
     return page(
         "confirm.html",
+        here="sources",
         title=t("Remove {name}?", "นำ {name} ออกหรือไม่", name=row.name),
         text=t(
             "It is read no more, and its account is forgotten. What came from it stays; nothing changes there.",

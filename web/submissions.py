@@ -49,6 +49,7 @@ def index() -> str:
         "submissions.html",
         views=_views(state),
         state=state if state != "waiting" else None,
+        oldest_first=state == "waiting",
         filters=[forms],
         filtered=bool(form),
         submissions=[row_of(one) for one in queued],
@@ -111,7 +112,7 @@ def show(id: UUID) -> str:
         decided=decided,
         queue=[row_of(one) for one in queued],
         position=_position(queued, row),
-        notes=_notes(row, sections),
+        notes=_notes(row, sections, encrypted=opened.encrypted()),
         sections=sections,
         changes={"version": changes.version, "n": changes.n, "against": changes.against, "only": only}
         if changes
@@ -136,7 +137,7 @@ def decide(id: UUID) -> Any:
         set_review_state(g.tx, store(), g.actor, id, state, row_version=version, reason=reason)
     except Problem as problem:
         if problem.code == "reason-missing":
-            return Response(_reason(id, state, version, problem.text(words.language())), problem.http_status)
+            return Response(_reason(row, state, version, problem.text(words.language())), problem.http_status)
         raise
     following = review_queue.next_after(g.tx, g.actor, row)
     said = {
@@ -168,7 +169,7 @@ def reason(id: UUID, state: str) -> str:
     asked = _state(state)
     if asked is ReviewState.APPROVED:
         raise NotFound()
-    return _reason(id, asked, row.row_version)
+    return _reason(row, asked, row.row_version)
 
 
 @pages.post("/submissions/<uuid:id>/comments")
@@ -242,6 +243,7 @@ def _head(row: sa.Row, opened: SubmissionPage, titles: Titles, reader: Reader) -
         by_first=by.split(" ")[0] if by else None,
         tablet=opened.tablet(),
         sent=row.received_at,
+        edited=opened.versions[-1].received_at if len(opened.versions) > 1 else None,
         version=row.form_version,
         revision=row.row_version,
     )
@@ -264,9 +266,15 @@ def _position(queued: list[Queued], row: sa.Row) -> dict[str, Any] | None:
     }
 
 
-def _notes(row: sa.Row, sections: list[Any]) -> list[dict[str, str]]:
+def _notes(row: sa.Row, sections: list[Any], *, encrypted: bool) -> list[dict[str, str]]:
     missing = sum(1 for section in sections for one in section.answers for file in one.files or [] if not file["url"])
     found = []
+    if encrypted:
+        text = t(
+            "Encrypted on the tablet: only who holds the form’s private key can read its answers. It is kept as it came.",
+            "เข้ารหัสจากแท็บเล็ต ผู้ที่ถือกุญแจของแบบฟอร์มเท่านั้นที่อ่านคำตอบได้ ระบบเก็บไว้ตามที่ส่งมา",
+        )
+        found.append({"text": text, "icon": "lock"})
     if missing:
         text = t("One file is not in yet; the tablet sends it later.", "ยังไม่ได้รับไฟล์ 1 ไฟล์ แท็บเล็ตจะส่งตามมา")
         if missing > 1:
@@ -294,20 +302,26 @@ def _fields(sections: list[Any]) -> int:
     return sum(len(one.answers) + (len(one.table.rows) if one.table else 0) for one in sections)
 
 
-def _reason(id: UUID, state: ReviewState, version: int, error: str | None = None) -> str:
+def _reason(row: sa.Row, state: ReviewState, version: int, error: str | None = None) -> str:
+    """Why? Beside which submission it is: the page stands alone without JavaScript."""
     rejecting = state is ReviewState.REJECTED
+    titles = Titles(g.tx, g.me.project, programme(), words.language())
+    held = of_submissions(g.tx, g.me.project, [row.id], titles.language).get(row.id, [])
     return page(
         "reason.html",
+        here="review",
+        of=titles.title(row.xml_form_id),
+        case=held[0] if held else None,
         title=t("Reject this submission?", "ไม่รับข้อมูลนี้หรือไม่") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
         text=t("It stays here with your reason and counts nowhere.", "ข้อมูลยังอยู่พร้อมเหตุผล แต่ไม่นำไปนับ")
         if rejecting
         else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้แล้วส่งใหม่"),
-        action=url_for("submissions.decide", id=id),
+        action=url_for("submissions.decide", id=row.id),
         hidden={"state": str(state), "revision": version},
         button=t("Reject", "ไม่รับ") if rejecting else t("Send back", "ให้แก้ไข"),
         icon="x-lg" if rejecting else "flag",
         danger=rejecting,
-        back_url=url_for("submissions.show", id=id),
+        back_url=url_for("submissions.show", id=row.id),
         error=error,
     )
 

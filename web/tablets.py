@@ -99,6 +99,7 @@ def revoke_ask(id: UUID) -> str:
         raise NotFound()
     return page(
         "confirm.html",
+        here="tablets",
         title=t("Revoke {name}?", "เพิกถอน {name} หรือไม่", name=row.name),
         text=t(
             "It can no longer fetch or send. What was filled in and not sent stays on it. This cannot be undone.",
