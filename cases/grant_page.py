@@ -35,8 +35,9 @@ _STEPS: dict[str, Words] = {
     "requested": Words("Requested", "ยื่นคำขอ"), "approval": Words("Approval", "อนุมัติ"),
     "approved": Words("Approved", "อนุมัติแล้ว"),
     "suspended": Words("On hold after an edit", "พักไว้หลังแก้ไข"), "refused": Words("Refused", "ไม่อนุมัติ"),
-    "letter": Words("Letter", "จดหมาย"), "paid": Words("Paid", "จ่าย"), "receipted": Words("Receipt", "รับเงิน"),
+    "letter": Words("Letter", "จดหมาย"), "paid": Words("Paid", "จ่ายแล้ว"), "receipted": Words("Receipt", "ใบรับเงิน"),
 }
+_TO_PAY = Words("Payment", "จ่ายเงิน")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,25 +199,31 @@ def _suspended(
         for key, label, was, now, privacy in changed
         if key not in worked_out
     ]
-    since = tx.execute(
+    editor = request.authors[-1][1] if request and request.authors else None
+    since = _since(tx, grant, "grant.suspended")
+    return Suspended(since, _names(tx, {editor}).get(editor), tuple(shown))
+
+
+def _since(tx: sa.Connection, grant: sa.Row, kind: str) -> dt.datetime | None:
+    """When this last happened to the grant."""
+    return tx.scalar(
         sa.select(action.c.at)
-        .where(action.c.project_id == actor.project, action.c.subject == grant.id, action.c.kind == "grant.suspended")
+        .where(action.c.project_id == grant.project_id, action.c.subject == grant.id, action.c.kind == kind)
         .order_by(action.c.at.desc())
         .limit(1)
-    ).one_or_none()
-    editor = request.authors[-1][1] if request and request.authors else None
-    return Suspended(since.at if since else None, _names(tx, {editor}).get(editor), tuple(shown))
+    )
 
 
 def _steps(tx: sa.Connection, grant: sa.Row, held: list[LetterLine], language: str) -> list[Step]:
     names = _names(tx, {grant.requested_by, grant.approved_by, grant.refused_by, grant.paid_by})
 
     def step(key: str, state: Progress, at: dt.datetime | dt.date | None = None, by: UUID | None = None) -> Step:
-        return Step(key, _STEPS[key].in_(language), state, at, names.get(by))
+        words = _TO_PAY if key == "paid" and state != "done" else _STEPS[key]
+        return Step(key, words.in_(language), state, at, names.get(by))
 
     steps = [step("requested", "done", grant.requested_at, grant.requested_by)]
     if grant.state == "refused":
-        return [*steps, step("refused", "done", None, grant.refused_by)]
+        return [*steps, step("refused", "done", _since(tx, grant, "grant.refused"), grant.refused_by)]
     if grant.state == "suspended":
         steps += [step("approved", "done", grant.approved_at, grant.approved_by), step("suspended", "now")]
     elif grant.state == "requested":

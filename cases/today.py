@@ -13,6 +13,7 @@ from cases.paging import MOST_COUNTED, counted
 from cases.review_queue import waiting_for
 from cases.sessions import SignedIn
 from cases.waiting import grants_to_decide
+from odk.programme import GrantRule
 from store.actor import Actor
 from store.tables import app_user, cases, grants, submission
 
@@ -48,9 +49,9 @@ def review(tx: sa.Connection, actor: Actor, *, own: bool = False) -> dict:
     return {"n": row.n, "edited": row.edited, "oldest": row.oldest}
 
 
-def to_approve(tx: sa.Connection, me: SignedIn) -> dict:
-    """How many grants wait for a decision, and their sum."""
-    inner = grants_to_decide(me).add_columns(grants.c.amount).limit(MOST_COUNTED + 1).subquery()
+def to_approve(tx: sa.Connection, me: SignedIn, rule: GrantRule | None) -> dict:
+    """How many grants wait for this person's decision, and their sum."""
+    inner = grants_to_decide(me, rule).add_columns(grants.c.amount).limit(MOST_COUNTED + 1).subquery()
     row = tx.execute(
         sa.select(
             sa.func.count().label("n"), sa.func.coalesce(sa.func.sum(inner.c.amount), 0).label("amount")

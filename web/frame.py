@@ -70,7 +70,7 @@ def _counts() -> SimpleNamespace:
     if tx is None or not g.me.project:
         return _NO_COUNTS
     if "counts" not in g:
-        g.counts = waiting.counts(tx, g.me)
+        g.counts = waiting.counts(tx, g.me, g.programme.grants if g.get("programme") else None)
         act_as(tx, g.actor)
     return g.counts
 

@@ -56,7 +56,7 @@ def ask(found: GrantPage) -> dict[str, Any] | None:
             else t("It waits for your approval", "รอคุณอนุมัติ"),
             "text": t(
                 "Approving writes the letter and numbers it. Whoever requested cannot approve.",
-                "เมื่ออนุมัติ ระบบจะออกจดหมายพร้อมเลขที่ ผู้ยื่นคำขออนุมัติเองไม่ได้",
+                "อนุมัติแล้วระบบออกจดหมายพร้อมเลขที่ ผู้ยื่นอนุมัติเองไม่ได้",
             ),
         }
     if found.ask == "name":
@@ -65,7 +65,7 @@ def ask(found: GrantPage) -> dict[str, Any] | None:
             "title": t("Who requested it?", "ใครเป็นผู้ยื่น"),
             "people": [{"id": one.value, "name": one.label} for one in found.people],
             "text": t(
-                "The tablet has no person, so nobody can approve before this is known. Whoever names cannot approve.",
+                "The tablet has no person, so nobody can approve before this is known. Who names them cannot approve.",
                 "แท็บเล็ตไม่มีผู้ถือ จึงอนุมัติไม่ได้จนกว่าจะระบุผู้ยื่น ผู้ที่ระบุชื่ออนุมัติเองไม่ได้",
             ),
         }
@@ -108,7 +108,7 @@ def said(text: str) -> str:
     return text
 
 
-def step(one: Step) -> dict[str, Any]:
+def step(found: GrantPage, one: Step) -> dict[str, Any]:
     icons = {
         "suspended": "pause-circle",
         "refused": "x-lg",
@@ -120,7 +120,7 @@ def step(one: Step) -> dict[str, Any]:
     return {
         "state": one.state,
         "label": one.label,
-        "text": one.by,
+        "text": one.by or _waits(found, one),
         "at": one.at,
         "with_time": isinstance(one.at, dt.datetime) and one.key != "paid",
         "icon": icons.get(one.key) if one.state != "done" or one.key == "refused" else None,
@@ -128,7 +128,24 @@ def step(one: Step) -> dict[str, Any]:
     }
 
 
-def letter(held: Any) -> dict[str, Any] | None:
+def _waits(found: GrantPage, one: Step) -> str | None:
+    """Whom the step that is next waits for, and what one still to come brings."""
+    if one.state == "done":
+        return None
+    if one.key in ("approval", "suspended") and found.ask in ("approve", "name"):
+        return t("Waits for you", "รอคุณ")
+    if one.key == "paid" and one.state == "now":
+        return t("Waits for you", "รอคุณ") if found.ask == "pay" else t("Waits for finance", "รอฝ่ายการเงิน")
+    if one.key == "letter":
+        return t("Being written", "กำลังจัดทำ") if one.state == "now" else t("Written on approval", "จัดทำเมื่ออนุมัติ")
+    if one.key == "receipted":
+        return t("Comes from a tablet", "ส่งมาจากแท็บเล็ต")
+    return None
+
+
+def letter(held: Any, state: str) -> dict[str, Any] | None:
+    if held is None and state == "refused":
+        return {"text": t("There is none: the request was refused.", "ไม่มีจดหมาย เพราะคำขอไม่ได้รับอนุมัติ")}
     if held is None:
         return None
     if not may("letter.read"):

@@ -89,7 +89,7 @@ def show(id: UUID) -> str:
         ask=grant_words.ask(found),
         blocked=found.blocked,
         suspended=grant_words.suspended(found),
-        steps=[grant_words.step(one) for one in found.steps],
+        steps=[grant_words.step(found, one) for one in found.steps],
         earlier=[
             {
                 "id": one.id,
@@ -100,7 +100,7 @@ def show(id: UUID) -> str:
             }
             for one in found.earlier
         ],
-        letter=grant_words.letter(held),
+        letter=grant_words.letter(held, found.state),
         comments=_comments(said),
     )
 
@@ -212,6 +212,7 @@ def _refusal(id: UUID, revision: str | None = None, error: str | None = None) ->
         raise GrantNotApproved(state=found.state, state_th=found.state)
     return page(
         "reason.html",
+        here="grants",
         title=t("Refuse {sum}?", "ไม่อนุมัติ {sum} ใช่หรือไม่", sum=words.money(found.amount)),
         case=found.case,
         text=t("Whoever asked reads your reason.", "ผู้ยื่นจะอ่านเหตุผลของคุณ"),

@@ -87,10 +87,10 @@ def _due(load: Caseload, line: Line) -> dict[str, Any]:
 
 def _approvals(doors: dict[str, Any], context: dict[str, Any]) -> None:
     with seeing("grant.decide"):
-        doors["approve"] = today.to_approve(g.tx, g.me)
+        doors["approve"] = today.to_approve(g.tx, g.me, programme().grants)
         rows = g.tx.execute(
             sa.select(grants)
-            .where(grants.c.id.in_(grants_to_decide(g.me)))
+            .where(grants.c.id.in_(grants_to_decide(g.me, programme().grants)))
             .order_by(grants.c.requested_at, grants.c.id)
             .limit(_FEW)
         ).all()
