@@ -95,7 +95,7 @@ _SAID: dict[str, Words] = {
     "submission.new": Words("sent a submission", "ส่งข้อมูล"),
     "submission.edited": Words("sent an edit", "ส่งการแก้ไข"),
     "submission.original": Words("sent the first version of an edit", "ส่งฉบับแรกของการแก้ไข"),
-    "grant.opened": Words("opened a grant", "เปิดรายการเงินช่วยเหลือ"),
+    "grant.opened": Words("opened a grant", "เปิดดูเงินช่วยเหลือ"),
     "grant.listed": Words("saw a list of grants", "ดูรายการเงินช่วยเหลือ"),
     "grant.requested": Words("requested a grant", "ยื่นคำขอเงินช่วยเหลือ"),
     "grant.approved": Words("approved a grant", "อนุมัติเงินช่วยเหลือ"),
@@ -119,7 +119,7 @@ _SAID: dict[str, Words] = {
     "export.taken": Words("took an export", "รับไฟล์ส่งออก"),
     "file.opened": Words("opened a file", "เปิดไฟล์"),
     "value.revealed": Words("revealed a masked value", "เปิดดูข้อมูลที่ปิดไว้"),
-    "reveal.asked": Words("was asked why, before a masked value", "เปิดหน้าขอดูข้อมูลที่ปิดไว้"),
+    "reveal.asked": Words("asked for a masked value", "ขอดูข้อมูลที่ปิดไว้"),
     "list.served": Words("fetched a list of people", "รับรายชื่อลงเครื่อง"),
     "comment.added": Words("commented", "แสดงความเห็น"),
     "session.begun": Words("signed in", "เข้าสู่ระบบ"),
@@ -261,11 +261,12 @@ def _one(
         or _ACTORS.get(row.actor_kind, Words("?", "?")).in_(language)
     )
     revealed = row.verb == "value.revealed"
+    number = str(row.detail.get("number", "")) if row.verb.startswith("letter.") else ""
     return Told(
         row.at,
         by,
         access.role_name(roles[row.actor_id], language) if row.actor_id in roles else None,
-        said.in_(language) if said else row.verb,
+        " ".join(part for part in (said.in_(language) if said else row.verb, number) if part),
         "wait" if revealed else None,
         "eye" if revealed else None,
         cases.get(row.subject_id),

@@ -72,7 +72,7 @@ class SettingInvalid(Problem):
 class NotFound(Problem):
     code, http_status = "not-found", 404
     en = "There is nothing at this address, or it is not yours to see. Go back, or look it up by its code."
-    th = "ไม่พบสิ่งที่ต้องการ หรือคุณไม่มีสิทธิ์ดู กลับไปหน้าก่อน หรือค้นด้วยรหัส"
+    th = "ที่อยู่นี้ไม่มีข้อมูล หรือคุณไม่มีสิทธิ์ดู กลับไปหน้าก่อน หรือค้นด้วยรหัส"
 
 
 class Forbidden(Problem):
