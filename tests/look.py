@@ -140,7 +140,7 @@ def _picture(page: Any, name: str, found: Found) -> None:
     # As tall as the page: what is fixed to the screen's edge then stands at the page's, and hides nothing.
     tall = min(page.evaluate("document.documentElement.scrollHeight"), TALLEST)
     page.set_viewport_size({"width": wide, "height": max(tall, HEIGHTS[wide])})
-    if page.locator("object.is-pdf").count() and wide == DESK:
+    if page.locator(".nj-window object").count() and wide == DESK:
         page.wait_for_timeout(2000)  # the browser's own reader says nothing when it has drawn
     page.screenshot(path=OUT / f"{name}.png")
     page.set_viewport_size({"width": wide, "height": HEIGHTS[wide]})
