@@ -34,6 +34,8 @@ _DECIDED = {
 }
 _ICONS = {"approved": "check-lg", "has_issues": "flag", "rejected": "x-lg"}
 _IMAGES = ("image/jpeg", "image/png")
+# What ODK Collect calls the answers that it encrypted.
+_ENCRYPTED = "submission.xml.enc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,12 @@ class SubmissionPage:
         self._names = people.names(
             tx, [row.user_id, *(one.user_id for one in self.versions), *(one.user_id for one in self.actions)]
         )
+
+    def encrypted(self) -> bool:
+        """Whether it was encrypted on the tablet, for a key that is not here: then there is no answer to show."""
+        if self._row.open or self._row.sensitive or self._row.identifying or self._row.restricted:
+            return False
+        return any(one.name == _ENCRYPTED for one in self._files().values())
 
     def changes(self) -> Changed | None:
         """What the newest version says otherwise than the one that was decided last, else than the one before it."""

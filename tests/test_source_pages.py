@@ -5,7 +5,6 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -21,7 +20,7 @@ from store import jobs
 from store.actor import Actor
 from store.jobs import run_pending
 from store.opening import Store
-from store.tables import record_key, source, source_form, source_run, source_trial
+from store.tables import record_key, source, source_form, source_run, source_trial, submission
 from sync import schedule, trials  # noqa: F401 register the jobs
 from sync.progress import Noted
 from sync.work import Work, begin
@@ -272,6 +271,20 @@ def test_what_differs_between_there_and_here_is_shown_form_by_form(ploy, central
     row = row_of(store, aftercare)
     shown = ploy.page(f"/sources/{row.id}")
     assert "Differs" in shown and re.search(r"there </span>9<", shown) and re.search(r"here </span>6<", shown)
+
+
+def test_an_encrypted_submission_says_that_its_answers_are_locked(ploy, central, store, aftercare):
+    central.world.submit(
+        b'<data xmlns="http://opendatakit.org/submissions" encrypted="yes" id="house" version="1"><base64EncryptedKey>AAAA</base64EncryptedKey>'
+        b'<meta xmlns="http://openrosa.org/xforms"><instanceID>uuid:secret</instanceID></meta>'
+        b"<encryptedXmlFile>submission.xml.enc</encryptedXmlFile></data>", {"submission.xml.enc": b"\x00\x01"})
+    add_central(store, aftercare, central)
+    sync(store, aftercare)
+    with store.database.begin(aftercare) as tx:
+        found = dict(tx.execute(sa.select(submission.c.root_instance_id, submission.c.id)).all())
+    locked = found.pop("uuid:secret")
+    assert "Encrypted on the tablet" in ploy.page(f"/submissions/{locked}")
+    assert "Encrypted on the tablet" not in ploy.page(f"/submissions/{found.popitem()[1]}")
 
 
 def test_the_audit_says_who_did_what_to_a_source(ploy, central, store, aftercare):

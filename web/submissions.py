@@ -271,7 +271,7 @@ def _notes(row: sa.Row, sections: list[Any], *, encrypted: bool) -> list[dict[st
     found = []
     if encrypted:
         text = t(
-            "Encrypted on the tablet: only who holds the form’s private key can read its answers. It is kept as it came.",
+            "Encrypted on the tablet: only who holds the form’s private key can read it. It is kept as it came.",
             "เข้ารหัสจากแท็บเล็ต ผู้ที่ถือกุญแจของแบบฟอร์มเท่านั้นที่อ่านคำตอบได้ ระบบเก็บไว้ตามที่ส่งมา",
         )
         found.append({"text": text, "icon": "lock"})
