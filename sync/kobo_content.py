@@ -23,6 +23,7 @@ from sync.source import (
     Row,
     SourceElsewhere,
     SourceNotThere,
+    SourceProblem,
     SourceSlow,
     SourceTalksOtherwise,
     VersionContent,
@@ -50,7 +51,11 @@ class KoboContent(KoboChanges):
         return Flat(self._hands.each(lambda some: self._contents_of(form, some), parts, _weight))
 
     def _contents_of(self, form: RemoteForm, rows: list[Row]) -> list[Content]:
-        here = self._bulk(form, rows) if len(rows) > 1 else {}
+        try:
+            here = self._bulk(form, rows) if len(rows) > 1 else {}
+        except SourceSlow as problem:
+            # Each one by itself would be waited for as long.
+            return [Content(row, problem=problem) for row in rows]
         return [self._content(form, row, here.get(_current(row))) for row in rows]
 
     def _bulk(self, form: RemoteForm, rows: list[Row]) -> dict[str, etree._Element]:
@@ -60,8 +65,12 @@ class KoboContent(KoboChanges):
         try:
             found = self._kobo.wire.get(data(form.remote), f"form {form.remote}", params=asked)
             return instances.of_listing(found.body) if found is not None else {}
-        except (Problem, ValueError):
-            # Each one is asked for by itself, and says what is wrong with it.
+        except SourceTalksOtherwise:
+            return {}
+        except SourceProblem:
+            raise
+        except Problem:
+            # No XML, or more of it than is read at once: each one is asked for by itself.
             return {}
 
     def _content(self, form: RemoteForm, row: Row, found: etree._Element | None) -> Content:

@@ -267,3 +267,20 @@ def test_versions_are_published_once(scene):
     with scene.store.database.begin(scene.actor) as tx:
         assert tx.scalar(sa.select(sa.func.count()).select_from(form_version).where(form_version.c.origin == "field")) == 1
         assert len(registry.listed(tx, scene.actor.project)) == 1
+
+
+def test_a_server_that_hands_out_no_content_is_not_asked_for_each_row_in_turn(scene):
+    scene.team.houses(200, bare=True)
+    scene.kobo.fail("503", "format=xml", times=10_000)
+    done = scene.read()
+    assert done.problem.code == "source-slow"
+    assert sum("format=xml" in path for path in scene.kobo.paths()) <= 40
+    scene.settled()
+
+
+def test_rows_too_large_to_come_together_come_alone(scene, monkeypatch):
+    from odk import xml
+
+    monkeypatch.setattr(xml, "LARGEST", 4000)
+    assert scene.read().problem is None
+    check(scene.store, scene.actor, scene.world)
