@@ -1,7 +1,7 @@
 """`make look`: a picture of every page and letter into var/look/, and what axe-core finds.
 
 A throw-away server with demonstration data; each page at 1440 and 390 px, in English and Thai, light and dark. `--docs`
-also renews the two pictures that the README shows.
+also renews the pictures that README and docs show.
 """
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Found:
 def main() -> int:
     """Take the pictures. Exit status 1 when axe-core finds something serious or a browser complains."""
     words = argparse.ArgumentParser(description="Pictures of every page and letter into var/look/.")
-    words.add_argument("--docs", action="store_true", help="also write docs/pictures/case.png and letter.png")
+    words.add_argument("--docs", action="store_true", help="also write the pictures of README and docs")
     words.add_argument("--cases", type=int, default=40)
     words.add_argument("--only", default="", help="pages whose name begins so; several with commas between")
     chosen = words.parse_args()
@@ -172,7 +172,7 @@ def _letters(server: Server) -> dict[str, Path]:
 
 
 def _documents(server: Server, letters: dict[str, Path]) -> None:
-    """The README's two pictures."""
+    """The README's two pictures, and the one of the sources for administrators."""
     DOCS.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         page = browser.new_context(viewport={"width": DESK, "height": 1060}, color_scheme="light").new_page()
@@ -180,6 +180,9 @@ def _documents(server: Server, letters: dict[str, Path]) -> None:
         page.goto(f"{server.url}/cases/{story_code(server)}?lang=en")
         page.evaluate("document.fonts.ready")
         page.screenshot(path=DOCS / "case.png")
+        page.goto(f"{server.url}/sources?lang=en")
+        page.evaluate("document.fonts.ready")
+        page.screenshot(path=DOCS / "sources.png")
     thai = next((path for name, path in letters.items() if name.endswith(".th")), None)
     if thai:
         shutil.copyfile(thai, DOCS / "letter.png")
