@@ -50,7 +50,8 @@ def ask(store: Store, project: str, trial: str) -> None:
 
 
 def _answer(wish: dict[str, Any], credentials: dict[str, str]) -> dict[str, Any]:
-    options = wish["options"] | {"patience": _PATIENCE}
+    # All forms are offered, also those that were left out before.
+    options = {name: value for name, value in wish["options"].items() if name != "forms"} | {"patience": _PATIENCE}
     source = open_kind(wish["kind"], wish["name"], wish["url"], options, credentials)
     try:
         account = source.check()

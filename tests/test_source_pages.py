@@ -6,11 +6,14 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 
+import kobo_truth
 import pytest
 import sqlalchemy as sa
 from central_truth import HOUSE, Team, add_central, check, sync, xform
 from doubles.central import Doubled, serve
 from doubles.central_world import World
+from doubles.kobo import serve as serve_kobo
+from doubles.kobo_world import World as KoboWorld
 from flask import Flask
 from readers import Reader, events, problem_in, signed_in
 
@@ -152,6 +155,37 @@ def test_only_the_forms_that_were_chosen_are_read(ploy, central, store, aftercar
     with store.database.begin(aftercare) as tx:
         assert list(tx.scalars(sa.select(source_form.c.remote))) == ["shelter"]
     assert "House" not in ploy.page(place)
+
+
+def test_a_kobo_is_added_in_the_browser_and_its_forms_can_be_chosen_anew(ploy, store, aftercare):
+    world = KoboWorld()
+    world.release(kobo_truth.house())
+    world.release(kobo_truth.house().replace("| house | House |", "| shelter | Shelter |"))
+    kobo_truth.Team(world).houses(3)
+    kobo = serve_kobo(world)
+    try:
+        given = {"kind": "kobo", "name": "kobo-partners", "url": kobo.url, "token": "API_TOKEN"}
+        assert "does not accept" in tried_with(ploy, store, given | {"token": "wrong"})
+        shown = tried_with(ploy, store, given)
+        house, shelter = re.findall(r'name="form" value="([^"]+)" checked>.*?<code class="nj-dim">', shown, re.S)
+        assert "House" in shown and "Shelter" in shown and "API_TOKEN" not in shown
+        place = ploy.post(re.search(r'action="(/sources/trials/[^"]+)"', shown)[1], {"form": house}).headers["Location"]
+        run_pending(store)
+        assert row_of(store, aftercare).options == {"forms": [house]} and "Equal" in ploy.page(place)
+        at = ploy.post(f"{place}/account", {"token": "API_TOKEN"}).headers["Location"]
+        run_pending(store)
+        offered = re.findall(r'name="form" value="([^"]+)"( checked)?', ploy.page(at))
+        assert sorted(offered) == sorted([(house, " checked"), (shelter, "")])
+        ploy.post(at, {"form": [house, shelter]})
+        assert row_of(store, aftercare).options == {}
+    finally:
+        kobo.close()
+
+
+def tried_with(reader: Reader, store: Store, given: dict[str, str]) -> str:
+    answer = reader.post("/sources/new", given)
+    run_pending(store)
+    return reader.page(answer.headers["Location"])
 
 
 def test_nothing_chosen_adds_nothing(ploy, central, store, aftercare):
