@@ -11,8 +11,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from namjai.languages import Words
 from namjai.problems import Problem
 from odk.findings import Finding, Severity, has_errors
+from odk.pyxform_words import plainly
 from odk.schema import FormSchema
 from odk.workbook import WorkbookBroken, check_workbook
 from odk.xform import read_xform
@@ -169,7 +171,8 @@ def _spoken(said: str, severity: Severity, code: str, name: str, rows: Rows) -> 
     text += "" if text.endswith((".", "!", "?")) else "."
     place = (sheet[1] or sheet[2]) if sheet else ("survey" if line else "")
     tool = "ODK Validate" if code.startswith("validate") else "pyxform"
-    return Finding(name, severity, code, text, f"{tool} แจ้งว่า: {text}", sheet=place, row=line)
+    told = plainly(text) or Words(text, f"{tool} แจ้งว่า: {text}")
+    return Finding(name, severity, code, told.en, told.th, sheet=place, row=line)
 
 
 def _validated(xml: bytes, name: str, rows: Rows) -> list[Finding]:
