@@ -21,6 +21,9 @@ from odk.wording import CLOSING, HEAD_KEYS, OPENING, PLACEHOLDERS, choose, read_
 _POUR = re.compile(f"((?:ลง)?วันที่ ?)?{OPENING}([a-z][a-z0-9_]*){CLOSING}")
 _DEADLINES = ("pay_by", "return_by")
 _DAY = "วันที่"
+# Neither a sum in words nor a number is broken over two lines, unless it is most of one.
+_UNBROKEN = ("amount_words", "number")
+_LONGEST_UNBROKEN = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ def _pour(html: str, values: dict[str, str], language: str, longest: int) -> Mar
         before, value = match[1] or "", plain(values[match[2]])
         if before and value.startswith(_DAY):
             value = value.removeprefix(_DAY).lstrip(f"{NBSP} ")
+        if match[2] in _UNBROKEN and len(value) <= min(longest, _LONGEST_UNBROKEN):
+            value = value.replace(" ", NBSP)
         whole = match[2] in PLACEHOLDERS and PLACEHOLDERS[match[2]].whole
         return held(value, bool(before) or whole, language, before.replace(" ", NBSP), longest)
 
