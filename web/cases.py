@@ -51,9 +51,18 @@ def index() -> str:
             "shown": len(found.lines),
             "first": words.url_with(after=None) if wanted.after else None,
             "next": words.url_with(after=found.after) if found.after else None,
-            "total": counts.get(wanted.view) if not wanted.narrowed and not wanted.after else None,
+            "total": _total(counts, wanted, found),
         },
     )
+
+
+def _total(counts: Any, wanted: Wanted, found: Any) -> Any:
+    """How many there are, where that is known: in a view as it is, or when all that was found is on this page."""
+    if wanted.after:
+        return None
+    if wanted.narrowed:
+        return None if found.after else len(found.lines)
+    return counts.get(wanted.view)
 
 
 def _wanted(load: Caseload) -> Wanted:
