@@ -17,9 +17,9 @@ FORMATS: dict[str, Words] = {
     "csv": Words("One CSV file, without repeats", "CSV ไฟล์เดียว ไม่มีคำถามทำซ้ำ"),
 }
 MULTIPLE: dict[str, Words] = {
-    "text": Words("in one column", "ในคอลัมน์เดียว"),
-    "columns": Words("a column of 0 and 1 for each choice", "คอลัมน์ 0 และ 1 ต่อตัวเลือก"),
-    "both": Words("both", "ทั้งสองแบบ"),
+    "text": Words("In one column", "ในคอลัมน์เดียว"),
+    "columns": Words("A column of 0 and 1 for each choice", "คอลัมน์ 0 และ 1 ต่อตัวเลือก"),
+    "both": Words("Both", "ทั้งสองแบบ"),
 }
 # The right that a profile asks for, beside export.make.
 PROFILES: dict[str, str] = {"anonymous": "export.make", "internal": "export.internal", "full": "export.full"}
