@@ -80,7 +80,7 @@ def _decision(grant: sa.Row, programme: Programme, language: str) -> dict[str, A
     assert programme.grants is not None
     alone = programme.grants.may_approve("coordinator", grant.amount)
     text = (f"Approve {amount}", f"อนุมัติ {amount}") if alone else (
-        f"Approve {amount}: above the coordinator's limit, so look at the page as director (Krit)",
+        f"Approve {amount}: above the coordinator’s limit, so look at the page as director (Krit)",
         f"อนุมัติ {amount} ซึ่งเกินวงเงินของผู้ประสานงาน ให้ดูหน้านี้ในบทบาทผู้อำนวยการ (Krit)")
     return _step(text, language, f"/grants/{grant.id}", done=grant.state not in WAITING)
 

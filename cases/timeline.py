@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from cases import answers_shown, people
+from cases.grant_lists import title_of
 from cases.opened import Opener, Reader
 from cases.paging import Cursor, cursor
 from cases.titles import Titles
@@ -224,7 +225,16 @@ class Timeline:
         if since := self._since(row):
             by = f"{by} · {since}" if by else since
         subject = number if kind == "letter" else str(row.subject)
-        return Happened(at, row.at.astimezone(self._zone).date(), row.id, icon, title, kind, subject, tone=tone, by=by)
+        day, told = row.at.astimezone(self._zone).date(), self._grant(row) if kind == "grant" else ()
+        return Happened(at, day, row.id, icon, title, kind, subject, tone=tone, by=by, summary=told)
+
+    def _grant(self, row: sa.Row) -> tuple[dict[str, Any], ...]:
+        """What the grant was for and how much it was when this happened."""
+        rule, amount = self._programme.grants, row.data.get("amount")
+        what = title_of(self._programme, rule.list, row.data.get("kind", ""), self._language) if rule else ""
+        parts = (what, money(amount, self._language) if isinstance(amount, int) else "")
+        text = " · ".join(part for part in parts if part)
+        return ({"text": text[:1].upper() + text[1:]},) if text else ()
 
     def _since(self, row: sa.Row) -> str:
         """From which day a stage holds, where that is not the day on which somebody said so."""
