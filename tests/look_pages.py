@@ -158,7 +158,7 @@ def _house(server: Server) -> list[Spot]:
         Spot("user", "oat", f"/admin/users/{nok}"),
         Spot("audit", "chai", "/audit"),
         Spot("audit-person", "chai", f"/audit?person={ploy}"),
-        Spot("audit-none", "chai", f"/audit?person={server.person('new')}"),
+        Spot("audit-none", "chai", f"/audit?person={server.person('new')}&kind=decided"),
         Spot("me", "ploy", "/me"),
         Spot("keys", "ploy", "/", _keys),
         Spot("see-as", "ploy", "/", _see_as),
