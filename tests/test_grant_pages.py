@@ -9,10 +9,13 @@ from dataclasses import replace
 import pytest
 from grant_desk import PURPOSE, Desk
 
+from cases import grants
 from cases.grant_lists import GrantList, Waiting, grants_for_list, of_case, waiting_for
 from cases.grant_page import GrantPage, grant_page
 from cases.letter_lists import LetterList, LetterPage, letter_id_of, letter_page, letters_for_list
 from cases.projects import programme_of
+from cases.sessions import SignedIn
+from cases.waiting import counts
 from exports import paper, printing
 from namjai.problems import NotFound
 from store.actor import Actor
@@ -77,6 +80,19 @@ def test_the_list_says_what_waits_for_whom(desk: Desk, worker: Actor, coordinato
     assert waiting(desk, director, "director") == Waiting(3, 1900000)
     assert waiting(desk, worker, "field_staff") == Waiting(0, 0)
     assert listed(desk, coordinator, "coordinator", language="th").lines[0].title == "ทุนการศึกษา"
+
+
+def test_the_navigation_counts_what_a_role_may_decide(desk: Desk, worker: Actor, coordinator: Actor, director: Actor) -> None:
+    for amount, by in (("3500", worker), ("12000", worker), ("3500", coordinator), ("4800", None)):
+        desk.request(by, amount=amount)
+
+    def counted(by: Actor, role: str) -> int | str:
+        me = SignedIn(by.id, "", "en", "auto", True, False, False, desk.project, role, None, "")
+        with desk.store.database.begin(by) as tx:
+            return counts(tx, me, programme_of(tx, desk.project).grants).grants
+
+    # Of the coordinator: one within the limit, and one whose requester is still to be named.
+    assert (counted(coordinator, "coordinator"), counted(director, "director"), counted(worker, "field_staff")) == (2, 4, 0)
 
 
 def test_a_grant_goes_from_view_to_view_and_carries_its_letter(desk: Desk, worker: Actor, coordinator: Actor) -> None:
@@ -185,6 +201,14 @@ def test_the_steps_of_a_grant_name_who_did_what(desk: Desk, worker: Actor, coord
     with desk.store.database.begin(coordinator) as tx:
         lines = of_case(tx, coordinator, "coordinator", programme_of(tx, desk.project), "en", page.case_id)
     assert [one.id for one in lines] == [second.id, first]
+
+
+def test_the_way_of_a_refused_grant_ends_on_the_day_of_the_refusal(desk: Desk, worker: Actor, coordinator: Actor) -> None:
+    grant = desk.request(worker)
+    with desk.store.database.begin(coordinator) as tx:
+        grants.refuse(tx, desk.store, coordinator, grant, reason="Paid by the state already.", row_version=desk.row(grant).row_version)
+    last = shown(desk, coordinator, "coordinator", grant).steps[-1]
+    assert (last.label, last.by) == ("Refused", "Ploy") and last.at is not None
 
 
 def test_a_letters_page_says_where_it_stands(desk: Desk, worker: Actor, coordinator: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
