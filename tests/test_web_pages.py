@@ -93,6 +93,13 @@ def test_the_timeline_tells_what_happened_newest_first(coordinator: Reader, desk
     assert "The later visit." not in coordinator.page(f"/cases/{desk.code}?kind=money")
 
 
+def test_the_timeline_says_of_a_grant_what_it_was_for_and_how_much(coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
+    grant = desk.request(worker)
+    desk.approve(grant, person("coordinator", "Krit"))
+    events = coordinator.page(f"/cases/{desk.code}?kind=money")
+    assert re.search(r"Grant approved</.{0,200}Scholarship · ฿3,500", events, re.DOTALL)
+
+
 def test_a_long_timeline_goes_on_without_gap_or_repetition(coordinator: Reader, desk: Field, worker: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     from cases import timeline
 
@@ -247,6 +254,16 @@ def test_today_tells_those_who_see_many_cases_what_is_overdue(
     Field(store, aftercare, team="north").intake(by=worker, **{"safety/next_follow_up": "2020-01-02"})
     page = signed_in(app, store, person(role, team="north")).page("/")
     assert re.search(r'class="is-bad">Overdue<b>1</b>', page) and "days over" in page, page[page.index("nj-door"):][:600]
+
+
+def test_today_begins_with_what_its_reader_must_do(app: Flask, store: Store, coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
+    desk.approve(desk.request(worker, amount="3500"), coordinator.actor)
+    paying = signed_in(app, store, person("finance")).page("/")
+    assert "One grant is to be paid: ฿3,500." in paying and paying.index('id="pay"') < paying.index('id="due"')
+    visiting = signed_in(app, store, worker).page("/")
+    assert visiting.index('id="due"') < visiting.index('id="review"') and 'id="pay"' not in visiting
+    reviewing = coordinator.page("/")
+    assert reviewing.index('id="review"') < reviewing.index('id="due"') and "Start reviewing" in reviewing
 
 
 def test_the_public_page_knows_a_genuine_letter_and_no_name(app: Flask, coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
