@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from store.tables import cases, entity, entity_list, entity_version, submission_version
+from store.tables import cases, entity, entity_list, entity_version, form, submission_version
 from submissions import case_rows, list_rows
 from submissions.delivery import EntityChange
 from submissions.fold import State
@@ -126,24 +126,32 @@ def remove(tx: sa.Connection, project: UUID, name: str, uuid: UUID, at: dt.datet
     return True
 
 
-def known(tx: sa.Connection, project: UUID, name: str, uuids: list[UUID] | None = None) -> dict[UUID, tuple]:
-    """(version, conflict) of the entities that are here and not deleted: of those asked for, or of all."""
+def known(tx: sa.Connection, project: UUID, name: str, uuids: list[UUID]) -> dict[UUID, tuple]:
+    """(version, conflict) of those of these entities that are here and not deleted."""
     query = sa.select(entity.c.uuid, entity.c.version, entity.c.conflict).where(
-        entity.c.project_id == project, entity.c.list == name, entity.c.deleted_at.is_(None),
-        entity.c.placeholder.is_(False),
+        *_here(project, name), entity.c.uuid == sa.any_(sa.bindparam("uuids", type_=sa.ARRAY(sa.Uuid)))
     )
-    if uuids is not None:
-        query = query.where(entity.c.uuid.in_(uuids))
-    return {row.uuid: (row.version, row.conflict) for row in tx.execute(query)}
+    return {row.uuid: (row.version, row.conflict) for row in tx.execute(query, {"uuids": uuids})}
+
+
+def some_after(tx: sa.Connection, project: UUID, name: str, after: UUID, most: int) -> list[UUID]:
+    """The ids of the next entities in their order that are here and not deleted."""
+    query = sa.select(entity.c.uuid).where(*_here(project, name), entity.c.uuid > after)
+    return list(tx.scalars(query.order_by(entity.c.uuid).limit(most)))
 
 
 def count(tx: sa.Connection, project: UUID, name: str) -> int:
     """How many entities of a list are here and not deleted."""
-    query = sa.select(sa.func.count()).select_from(entity).where(
-        entity.c.project_id == project, entity.c.list == name, entity.c.deleted_at.is_(None),
+    return tx.scalar(sa.select(sa.func.count()).select_from(entity).where(*_here(project, name))) or 0
+
+
+def _here(project: UUID, name: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        entity.c.project_id == project,
+        entity.c.list == name,
+        entity.c.deleted_at.is_(None),
         entity.c.placeholder.is_(False),
     )
-    return tx.scalar(query) or 0
 
 
 def _make(tx: sa.Connection, project: UUID, name: str, given: RemoteEntity) -> None:
@@ -162,16 +170,8 @@ def _keep_versions(
     tx: sa.Connection, project: UUID, name: str, given: RemoteEntity
 ) -> dict[str, tuple[UUID, str, str]]:
     """Store the versions that are not here. Gives (submission, form, instance) by the instance id that made them."""
-    origins: dict[str, tuple[UUID, str, str]] = {}
+    origins = _origins(tx, project, [one.instance_id for one in given.versions if one.instance_id])
     for one in given.versions:
-        if one.instance_id and one.instance_id not in origins:
-            found = tx.execute(
-                sa.select(submission_version.c.submission_id, submission_version.c.xml_form_id)
-                .where(submission_version.c.project_id == project, submission_version.c.instance_id == one.instance_id)
-                .limit(1)
-            ).one_or_none()
-            if found:
-                origins[one.instance_id] = (found.submission_id, found.xml_form_id, one.instance_id)
         origin = origins.get(one.instance_id or "")
         tx.execute(
             insert(entity_version)
@@ -185,6 +185,21 @@ def _keep_versions(
             .on_conflict_do_nothing()
         )
     return origins
+
+
+def _origins(tx: sa.Connection, project: UUID, instances: list[str]) -> dict[str, tuple[UUID, str, str]]:
+    """Which submissions these instances are versions of. Form by form: among a million, an index finds them only so."""
+    if not instances:
+        return {}
+    forms = list(tx.scalars(sa.select(form.c.xml_form_id).where(form.c.project_id == project)))
+    version = submission_version.c
+    query = sa.select(version.submission_id, version.xml_form_id, version.instance_id).where(
+        version.project_id == project,
+        version.xml_form_id == sa.any_(sa.bindparam("forms", type_=sa.ARRAY(sa.Text))),
+        version.instance_id == sa.any_(sa.bindparam("instances", type_=sa.ARRAY(sa.Text))),
+    )
+    rows = tx.execute(query.order_by(version.xml_form_id), {"forms": forms, "instances": instances})
+    return {row.instance_id: (row.submission_id, row.xml_form_id, row.instance_id) for row in rows}
 
 
 def _case_of(

@@ -15,6 +15,7 @@ from namjai.problems import Problem
 from store.tables import source_list
 from submissions import entity_feed
 from submissions.entity_feed import RemoteEntity
+from sync.seen import Seen
 from sync.source import RemoteList
 from sync.work import Work
 
@@ -34,29 +35,37 @@ class EntityBroken(Problem):
 def bring_entities(work: Work, one: RemoteList) -> None:
     """What changed since the cursor; a census when it is due, or when the numbers differ."""
     row = work.look(lambda tx: tx.execute(sa.select(source_list).where(*_of(work, one))).one())
-    total, changed = None, False
+    total = None
     for page in work.source.entity_changes(one.name, row.cursor):
         _store(work, one, page.heads, page.cursor)
-        total, changed = page.total, True
-    here = work.look(lambda tx: entity_feed.count(tx, work.project, one.name)) if changed else None
-    if work.full or (total is not None and total != here):
+        total = page.total
+    if total is not None:
+        row = work.look(lambda tx: tx.execute(sa.select(source_list).where(*_of(work, one))).one())
+    if work.full or (total is not None and total != row.live):
         _census(work, one)
 
 
 def _census(work: Work, one: RemoteList) -> None:
-    seen: set[UUID] = set()
+    seen = Seen()
     heads = work.source.entity_census(one.name)
     while batch := _next(heads):
-        seen.update(head[0] for head in batch)
+        for head in batch:
+            seen.add(str(head[0]))
         _store(work, one, batch, None)
-    here = work.look(lambda tx: entity_feed.known(tx, work.project, one.name))
-    missing = [uuid for uuid in here if uuid not in seen]
-    # A feed that forgot half of its list must not empty ours: each one that it lacks is asked for.
-    there = {entity.uuid: entity for entity in work.source.entities(one.name, missing)} if missing else {}
-    for some in _cut([uuid for uuid in missing if uuid not in there]):
-        work.steadily(_remove, work, one, some)
-    now = dt.datetime.now(dt.UTC)
-    work.steadily(lambda tx: tx.execute(source_list.update().where(*_of(work, one)).values(census_at=now)))
+    after = UUID(int=0)
+    while here := work.look(entity_feed.some_after, work.project, one.name, after, _AT_ONCE):
+        after = here[-1]
+        # A feed that forgot half of its list must not empty ours: each one that it lacks is asked for.
+        missing = [uuid for uuid in here if str(uuid) not in seen]
+        there = {entity.uuid for entity in work.source.entities(one.name, missing)} if missing else set()
+        if gone := [uuid for uuid in missing if uuid not in there]:
+            work.steadily(_remove, work, one, gone)
+    work.steadily(_counted, work, one)
+
+
+def _counted(tx: sa.Connection, work: Work, one: RemoteList) -> None:
+    values = {"live": entity_feed.count(tx, work.project, one.name), "census_at": dt.datetime.now(dt.UTC)}
+    tx.execute(source_list.update().where(*_of(work, one)).values(**values))
 
 
 def _store(work: Work, one: RemoteList, heads: tuple[Head, ...], cursor: Mapping[str, Any] | None) -> None:
@@ -70,19 +79,25 @@ def _store(work: Work, one: RemoteList, heads: tuple[Head, ...], cursor: Mapping
 def _take(
     tx: sa.Connection, work: Work, one: RemoteList, given: list[RemoteEntity], cursor: Mapping[str, Any] | None
 ) -> None:
+    before = entity_feed.known(tx, work.project, one.name, [entity.uuid for entity in given])
+    live = 0
     for entity in given:
         try:
             with tx.begin_nested():
                 work.counts["entities"] += deliveries.take_entity(tx, work.store, work.actor, one.name, entity)
+            live += entity.uuid not in before
         except (ValueError, KeyError, TypeError, AttributeError, sa.exc.DataError, psycopg.DataError):
             work.problems.append(EntityBroken(name=work.name, list=one.name))
+    values: dict[str, Any] = {"live": source_list.c.live + live}
     if cursor is not None:
-        tx.execute(source_list.update().where(*_of(work, one)).values(cursor=dict(cursor)))
+        values["cursor"] = dict(cursor)
+    if live or cursor is not None:
+        tx.execute(source_list.update().where(*_of(work, one)).values(**values))
 
 
 def _remove(tx: sa.Connection, work: Work, one: RemoteList, uuids: list[UUID]) -> None:
     now = dt.datetime.now(dt.UTC)
-    for uuid in sorted(uuids):
+    for uuid in uuids:
         work.counts["entities_deleted"] += entity_feed.remove(tx, work.project, one.name, uuid, now)
 
 
@@ -93,10 +108,6 @@ def _next(heads) -> tuple[Head, ...]:  # type: ignore[no-untyped-def]
         if len(found) == _AT_ONCE:
             break
     return tuple(found)
-
-
-def _cut(uuids: list[UUID]) -> list[list[UUID]]:
-    return [uuids[start : start + _AT_ONCE] for start in range(0, len(uuids), _AT_ONCE)]
 
 
 def _of(work: Work, one: RemoteList) -> tuple[sa.ColumnElement[bool], ...]:

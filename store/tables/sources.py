@@ -140,6 +140,8 @@ source_run = project_table(
     sa.PrimaryKeyConstraint("project_id", "id"),
     refers_to("source", "source_id", to=("id",)),
     sa.Index(None, "project_id", "source_id", "started_at"),
+    # A run begins by closing those that were killed: it must not look through a year of them.
+    sa.Index("source_run_open_idx", "project_id", "source_id", postgresql_where=sa.text("ended_at IS NULL")),
 )
 
 # A connection test that somebody asked for on the web: the worker asks the server and writes here what it answered.

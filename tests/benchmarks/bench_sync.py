@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(Path(__file__).parent), str(ROOT), str(ROOT / "tests")]
 
 from bench_exports import MASTER, XML  # noqa: E402
-from paced import Paced, id_of  # noqa: E402
+from paced import Paced, id_of, moment  # noqa: E402
 
 XFORM = ROOT / "tests/recordings/central/bodies/016-response.xml"
 REAL = 1000  # rows that really came through the door, at any size
@@ -279,7 +279,11 @@ def fill(url: str, start: int, end: int) -> None:
                 f" (SELECT * FROM {table} WHERE {key.get(table, 'submission_id')} = %s LIMIT 1) o",
                 [start, end - 1, one[0]],
             )
-        connection.execute("UPDATE source_form SET live = live + %s", [end - start])
+        # As if all of it had been read: what is older than the cursor is not listed again.
+        connection.execute(
+            "UPDATE source_form SET live = live + %s, cursor = jsonb_build_object('since', %s::text, 'etag', '')",
+            [end - start, moment(end - 1)],
+        )
         connection.execute("SET session_replication_role = origin")
         connection.execute("VACUUM ANALYZE")
 
