@@ -72,7 +72,7 @@ class Server:
         with self.store.database.begin(self.actor) as tx:
             return tablets.create(tx, self.store, self.actor, name, None)[1]
 
-    def settle(self, seconds: float = 30) -> None:
+    def settle(self, seconds: float = 180) -> None:
         """Wait until every letter that was issued is a PDF."""
         until = time.monotonic() + seconds
         while self.ask("SELECT count(*) FROM letter WHERE state = 'issued' AND pdf_blob IS NULL"):

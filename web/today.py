@@ -12,6 +12,7 @@ from cases import access, today
 from cases.caseload import Caseload, Line
 from cases.review_queue import page as queue_page
 from cases.titles import Titles
+from cases.to_pay import to_pay
 from cases.waiting import grants_to_decide
 from cases.who import lines
 from store.tables import grants
@@ -24,6 +25,17 @@ from web.words import t
 
 pages = Blueprint("today", __name__)
 _FEW = 5
+# What is due, where the programme names it as ours does.
+_ICONS = {
+    "visit": "house-heart",
+    "call": "telephone",
+    "counselling": "chat-left-text",
+    "health": "hospital",
+    "school": "mortarboard",
+    "court": "bank",
+    "papers": "passport",
+    "money": "cash",
+}
 
 
 @pages.get("/")
@@ -39,6 +51,8 @@ def show() -> str:
         _cases(doors, context)
     if may("grant.decide"):
         _approvals(doors, context)
+    elif may("grant.pay"):
+        _payments(doors, context)
     if may("tablet.manage"):
         doors["tablets"], context["tablets"] = today.tablets_seen(g.tx, g.me.project, words.today(), words.zone())
         context["may_sample"] = True
@@ -79,7 +93,7 @@ def _cases(doors: dict[str, Any], context: dict[str, Any]) -> None:
 def _due(load: Caseload, line: Line) -> dict[str, Any]:
     return {
         "what": said(load, line, "next_what") or t("Follow-up", "ติดตาม"),
-        "icon": "clock",
+        "icon": _ICONS.get(str(line.values.get("next_what")), "clock"),
         "case": line.who,
         "due": line.due,
     }
@@ -104,9 +118,20 @@ def _approvals(doors: dict[str, Any], context: dict[str, Any]) -> None:
             "case": named.get(row.case_id),
             "amount": row.amount,
             "state": row.state,
-            "mine": row.requested_by is not None
-            and rule is not None
-            and rule.may_approve(g.me.role, row.amount),
+            "mine": row.requested_by is not None and rule is not None and rule.may_approve(g.me.role, row.amount),
         }
         for row in rows
+    ]
+
+
+def _payments(doors: dict[str, Any], context: dict[str, Any]) -> None:
+    """For whoever pays but does not decide: what was approved and is not paid."""
+    with seeing("grant.pay"):
+        found = to_pay(g.tx, g.me, _FEW)
+        named = lines(g.tx, g.me.project, (row.case_id for row in found.first), words.language())
+        saw("grant.listed", "grant", None, view="to_pay", subjects=[str(row.id) for row in found.first])
+    doors["pay"] = found
+    context["payments"] = [
+        {"id": row.id, "title": grant_title(row.kind), "case": named.get(row.case_id), "amount": row.amount}
+        for row in found.first
     ]

@@ -64,6 +64,17 @@ def daytime(value: dt.date | None) -> str:
     return _in_words(value, time=True)
 
 
+def lately(value: dt.datetime | None) -> str:
+    """Today, 08:12; Yesterday, 17:02; else as `daytime` says it."""
+    if value is None:
+        return ""
+    here = value.astimezone(zone()) if value.tzinfo is not None else value
+    near = {0: t("Today", "วันนี้"), 1: t("Yesterday", "เมื่อวาน")}.get((today() - here.date()).days)
+    if near is None:
+        return daytime(value)
+    return f"{near} {here:%H:%M}{NBSP}น." if _lang() == "th" else f"{near}, {here:%H:%M}"
+
+
 def daylong(value: dt.date | None) -> str:
     """Tuesday 24 November."""
     return _in_words(value, time=False, short=False)
@@ -115,6 +126,7 @@ def is_fresh(path: str, version: str | None) -> bool:
 def speak(app: Flask) -> None:
     """Give the pages their filters and what every one of them needs."""
     app.jinja_env.filters |= {"day": day, "daytime": daytime, "daylong": daylong, "dayyear": dayyear}
+    app.jinja_env.filters |= {"lately": lately}
     app.jinja_env.filters |= {"money": money, "num": num}
     app.jinja_env.globals |= {"t": t, "static": static, "url_with": url_with, "csrf_token": generate_csrf}
 
