@@ -6,6 +6,7 @@ An apostrophe before a formula is what spreadsheets themselves mean by "this is 
 from __future__ import annotations
 
 import re
+from html import escape
 
 # What begins a formula or a command, in any of the spreadsheets; the wide ones where East Asian input is on.
 RISKY = frozenset("=+-@\t\r\n＝＋－＠")
@@ -34,8 +35,8 @@ def for_workbook(text: str) -> str:
 
 
 def in_workbook(text: str) -> str:
-    """The same as it stands in the file: what looks like one of the format's own escapes is escaped."""
-    return _LOOKS_ESCAPED.sub("_x005F_", text) if "_x" in text else text
+    """The same as it stands in the file's XML: what looks like one of the format's own escapes is escaped too."""
+    return escape(_LOOKS_ESCAPED.sub("_x005F_", text) if "_x" in text else text, quote=False)
 
 
 def _picture(found: re.Match[str]) -> str:

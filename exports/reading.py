@@ -34,7 +34,7 @@ from submissions.submitters import Submitter, submitters
 # Small enough that the server fills one batch while another is worked on.
 BATCH = 1000
 _HAS_LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label\b")
-_LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label>([^<]*)</")
+_LABEL = re.compile(rb"<(?:\w+:)?entity\b[^>]*>\s*<(?:\w+:)?label(?:\s*/>|>([^<]*)</)")
 _decode = json.JSONDecoder().raw_decode
 _LABEL_KEY = "meta/entity/label"
 _NOBODY = Submitter("")
@@ -224,14 +224,24 @@ class _Opener:
             return None
 
     def _from_raw(self, made: Submitted, xml: bytes, origin: str) -> None:
-        if self._labelled:
-            if not self._plain_label:
-                self._labels(made, xml, origin)
-            elif (said := _LABEL.search(xml, max(0, xml.rfind(b"<meta")))) and said[1]:
-                made.values[_LABEL_KEY] = unescape(said[1].decode())
+        if self._labelled and not (self._plain_label and self._label_in_sight(made, xml)):
+            self._labels(made, xml, origin)
         if self._tags:
             made.tagged = sum(map(xml.count, self._tags))
             made.counts = partial(self._counts, xml, origin, made.version)
+
+    def _label_in_sight(self, made: Submitted, xml: bytes) -> bool:
+        """The label of the one entity, where it can be seen without reading the XML. False: it must be read."""
+        said = _LABEL.search(xml, max(0, xml.rfind(b"<meta")))
+        if said is None:
+            return False
+        try:
+            label = (said[1] or b"").decode()
+        except UnicodeDecodeError:
+            return False
+        if label:
+            made.values[_LABEL_KEY] = unescape(label)
+        return True
 
     def _counts(self, xml: bytes, origin: str, version: str) -> dict[str, int]:
         try:

@@ -14,8 +14,8 @@ from typing import IO, Any, BinaryIO
 
 import xlsxwriter
 from xlsxwriter.utility import xl_col_to_name as column_name
-from xlsxwriter.utility import xl_rowcol_to_cell
-from xlsxwriter.worksheet import Worksheet
+from xlsxwriter.utility import xl_rowcol_to_cell, xl_rowcol_to_cell_fast
+from xlsxwriter.worksheet import CellStringTuple, Worksheet
 
 from cases.export_wish import TooManyRows
 from exports.archive import Archive
@@ -24,6 +24,7 @@ from exports.spool import Spool
 from exports.style import Sheet, Tables
 
 LONGEST_TEXT = 32_767
+_SURELY_SHORT = LONGEST_TEXT // 2
 MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
 LONGEST_TITLE = 31
 LONG_TEXTS = "Long texts"
@@ -92,13 +93,14 @@ class Workbook:
             else:
                 # What looks like a formula carries the mark that keeps it a text when somebody edits it.
                 mark = self._marked if value[0] in RISKY else self._plain
-                sheet.write_string(number, at, self._short(sheet, at, value), mark)
+                plain = value.isprintable() and len(value) <= _SURELY_SHORT
+                sheet.write_string(number, at, value if plain else self._short(sheet, at, value), mark)
         sheet.count = number + 1
 
     def _short(self, sheet: _SpooledSheet, at: int, text: str) -> str:
         """The text as it fits into a cell. The whole of a longer one stands in pieces on a sheet of its own."""
         text = for_workbook(text)
-        if len(text) <= LONGEST_TEXT // 2 or _units(text) <= LONGEST_TEXT:
+        if len(text) <= _SURELY_SHORT or _units(text) <= LONGEST_TEXT:
             return text
         if self._long is None:
             self._long = self._add(LONG_TEXTS, ["sheet", "cell", "part", "text"])
@@ -128,13 +130,17 @@ class _SpooledSheet(Worksheet):
     def _write_optimized_sheet_data(self) -> None:
         self._xml_empty_tag("sheetData")
 
-    @staticmethod
-    def _escape_control_characters(data: str) -> str:
-        return in_workbook(data)
-
-    def _xml_rich_inline_string(self, string: str, attributes: Any = ()) -> None:
-        # It takes what begins with <r> and ends with </r> for a text with formats. Ours was typed by somebody.
-        self._xml_inline_string(string, True, attributes)
+    def _write_cell(self, row: int, col: int, cell: Any) -> None:
+        # The library reads texts: what begins with <r> and ends with </r> it takes for one with formats. Ours were
+        # typed by somebody; they stand in the file as they are.
+        if not isinstance(cell, CellStringTuple):
+            super()._write_cell(row, col, cell)
+            return
+        style = f' s="{cell.format._get_xf_index()}"' if cell.format else ""
+        self.fh.write(
+            f'<c r="{xl_rowcol_to_cell_fast(row, col)}"{style} t="inlineStr"><is><t xml:space="preserve">'
+            f"{in_workbook(cell.string)}</t></is></c>"
+        )
 
 
 def _fill(entry: IO[bytes], content: bytes, rows: Spool | None) -> None:

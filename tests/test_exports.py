@@ -363,6 +363,63 @@ def test_a_group_that_became_a_repeat_loses_no_answer(
     ]
 
 
+EMPTY = """
+| survey | type | name | label | bind::namjai:privacy |
+| | text | name | Name | open |
+| | begin repeat | stay | Stay | |
+| | date | since | Since | open |
+| | geopoint | place | Place | open |
+| | select_multiple c | kinds | Kinds | open |
+| | select_one c | kind | Kind | open |
+| | integer | age | Age | open |
+| | end repeat | | | |
+| choices | list_name | name | label |
+| | c | a | A |
+| settings | form_id | version | namespaces |
+| | empty | 1 | namjai="https://namjai.org/xforms" |
+"""
+
+
+@pytest.mark.parametrize("style", ["central", "kobo"])
+@pytest.mark.parametrize("profile", ["full", "anonymous"])
+def test_a_batch_without_rows_of_a_repeat_and_a_repeat_without_answers_have_all_their_columns(
+    publish: Callable[..., Any], tablet: Tablet, export: Callable[..., bytes], style: str, profile: str
+) -> None:
+    publish(EMPTY)
+    tablet.post(filled("empty", "1", "<name>A</name>"))
+    empty = export("empty", style=style, profile=profile, multiple="both")
+    tablet.post(filled("empty", "1", "<name>B</name><stay><kinds>a</kinds></stay><stay><place>1 2 3 4</place></stay>"))
+    full = export("empty", style=style, profile=profile, multiple="both")
+    for name in zipfile.ZipFile(io.BytesIO(full)).namelist():
+        first = [zipfile.ZipFile(io.BytesIO(one)).read(name).decode("utf-8-sig").splitlines() for one in (empty, full)]
+        assert first[0][0] == first[1][0]
+        heads = list(csv.reader(first[1], delimiter=";" if style == "kobo" else ","))
+        assert {len(row) for row in heads} == {len(heads[0])}
+        if "stay" in name:
+            assert len(first[0]) == 1 and len(first[1]) == 3 - (profile == "anonymous")
+            row = dict(zip(heads[0], heads[1], strict=True))
+            assert [value for head, value in row.items() if head.endswith("kinds/a")] == ["1"]
+
+
+def test_an_entitys_label_is_read_however_it_is_written(
+    publish: Callable[..., Any], tablet: Tablet, export: Callable[..., bytes]
+) -> None:
+    publish(
+        "| survey | type | name | label |\n| | text | name | Name |\n| settings | form_id | version |\n| | born | 1 |\n"
+        "| entities | list_name | label |\n| | babies | ${name} |\n"
+    )
+    labels = {"plain &amp; simple": "plain & simple", "<![CDATA[<b>]]>": "<b>", "": "", "ชื่อ": "ชื่อ"}
+    for label in labels:
+        xml = (f'<data xmlns:e="http://www.opendatakit.org/xforms/entities" id="born" version="1"><name>x</name><meta><e:entity '
+               f'dataset="babies" create="1" id="{uuid.uuid4()}"><e:label>{label}</e:label></e:entity><instanceID>uuid:{uuid.uuid4()}'
+               "</instanceID></meta></data>")
+        tablet.post(xml)
+    latin = xml.replace("ชื่อ", "Zoë").replace("uuid:", "uuid:1")
+    assert tablet.post(f'<?xml version="1.0" encoding="iso-8859-1"?>{latin}'.encode("latin-1")).status_code == 201
+    rows = tables_of(export("born"))["born.csv"]
+    assert sorted(row["meta-entity-label"] for row in rows) == sorted([*labels.values(), "Zoë"])
+
+
 REPEATS = """
 | survey | type | name | label |
 | | begin group | g | G |
