@@ -65,9 +65,9 @@ def show(number: str) -> str:
         | {
             "amount": found.amount,
             "with_receipt": found.with_receipt,
-            "envelope": words.t("window envelope", "ซองหน้าต่าง")
+            "envelope": words.t("Window envelope", "ซองหน้าต่าง")
             if found.envelope
-            else words.t("handed over", "มอบด้วยตนเอง"),
+            else words.t("Handed over", "มอบด้วยตนเอง"),
             "by": found.by,
             "sha256": found.sha256,
             "verify_url": found.verify_url,
