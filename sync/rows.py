@@ -164,10 +164,13 @@ class One:
         values |= {"tries": before.tries if before else 0, "files_asked": before.files_asked if before else 0}
         values |= {"root_instance_id": row.root_instance_id, "submission_id": found}
         values |= {"review": self.review, "deleted_at": row.deleted_at}
+        if row.deleted_at is not None:
+            # What was said of it before it was deleted was not taken: should it come back, that is still to come.
+            values["review"] = before.review if before else None
         if row.submitter:
             values["submitter_id"] = self.work.submitters[row.submitter]
         values |= self.values
-        if self.content is None or self.content.problem is None:
+        if row.deleted_at is None and (self.content is None or self.content.problem is None):
             values["review_mark"] = row.review_mark
         if found and row.deleted_at is None and (due := self._files_due()):
             values |= {"files_due_at": due, "files_asked": 0}

@@ -28,8 +28,8 @@ from store.tables import source_run
 from submissions.submitters import Submitter
 from sync.source import Source
 
-# Serialization failure and deadlock: the same once more may go well.
-_AGAIN = {"40001", "40P01"}
+# Serialization failure, deadlock, and a statement that somebody cancelled: the same once more may go well.
+_AGAIN = {"40001", "40P01", "57014"}
 _TRIES = 4
 
 

@@ -79,3 +79,15 @@ def test_what_lies_in_quarantine_is_asked_for_again_when_everything_is_compared(
     assert "new" not in read().counts
     assert read(full=True).counts["new"] == 1
     check(store, aftercare, world)
+
+
+def test_what_was_said_of_a_submission_before_it_was_deleted_comes_when_it_is_restored(read, team, world, store, aftercare):
+    root = team.houses(2)[0]
+    read()
+    world.comment("house", root, "why")
+    world.review("house", root, "hasIssues")
+    world.delete("house", root)
+    read()
+    world.restore("house", root)
+    read()
+    check(store, aftercare, world)

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from soak import compare
 from soak.play import Stage, play, seeds
-from soak.servers import SERVERS
+from soak.servers import CALM, SERVERS
 from soak.trouble import Trouble
 from soak.year import Year
 
 SEED = int(os.environ.get("NAMJAI_SEED") or "2026")
 # (submissions, slices)
-SMALL, LARGE = (300, 12), (10_000, 20)
+SMALL, LARGE = (300, 8), (10_000, 20)
 SIZE = LARGE if os.environ.get("NAMJAI_SOAK") else SMALL
 
 
@@ -25,7 +25,7 @@ SIZE = LARGE if os.environ.get("NAMJAI_SOAK") else SMALL
 def stage(request, store, aftercare, settings, cluster, database_url, tmp_path, caplog):
     print(f"NAMJAI_SEED={SEED}")
     server = SERVERS[request.param]()
-    server.add_to(store, aftercare)
+    server.add_to(store, aftercare, CALM)
     made = Stage(store, aftercare, server, Year(server, SEED, *SIZE), folders=[settings.data_dir, tmp_path])
     yield made
     server.double.close()

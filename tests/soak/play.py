@@ -19,7 +19,7 @@ from soak.truth import Decided, Sub
 from soak.year import Year
 
 from cases import grants
-from namjai.problems import Problem
+from namjai.problems import DatabaseUnreachable, Problem
 from store import tables
 from store.actor import Actor
 from store.opening import Store
@@ -57,8 +57,15 @@ class Stage:
 
     def cursors_hold(self) -> None:
         """I5, at the moment that matters: after a kill or a fault, before anything was mended."""
-        with self.store.database.begin(self.actor) as tx, self.server.double.lock:
-            invariants.no_cursor_is_ahead(tx, self.actor, self.server.behind)
+        for last in (False, True):
+            try:
+                with self.store.database.begin(self.actor) as tx, self.server.double.lock:
+                    return invariants.no_cursor_is_ahead(tx, self.actor, self.server.behind)
+            except DatabaseUnreachable:
+                # A connection of before the fault: the next one is new.
+                if last:
+                    raise
+        return None
 
     def decide(self, most: int) -> None:
         """The office here approves what was asked, each by who may: the truth notes who and on what."""

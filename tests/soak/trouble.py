@@ -49,9 +49,10 @@ class Trouble:
     done: dict[str, int] = field(default_factory=dict)
 
     def meanwhile(self, stage: Stage, number: int) -> None:
-        """One or two things go wrong while this slice is read, and the cursors hold after each."""
+        """Something goes wrong while this slice is read, in a long year two things, and the cursors hold after each."""
         moves: list[Callable[[Stage], None]] = [self.killed, self.faulted, self.overlapping, self.repeated, self.cut_off, self.busy_people]
-        for move in [moves[number % len(moves)], self.dice.choice(moves)]:
+        more = [self.dice.choice(moves)] if stage.year.slices > 2 * len(moves) else []
+        for move in [moves[number % len(moves)], *more]:
             move(stage)
             stage.server.double.faults.clear()
             stage.server.double.before = None
