@@ -6,7 +6,6 @@ but all the answers: the expressions are evaluated here over them. Knows XML; kn
 
 from __future__ import annotations
 
-import difflib
 import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +19,6 @@ from odk import xml as safe
 from odk.xml import local
 
 _TRUE, _FALSE = "true", "false"
-_MOST_ALIGNED = 2000
-_RowKey = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +244,6 @@ _FUNCTIONS = {
 }
 
 
-# The same rows in another version
-
-
 def made_id(root_id: str, rule: Rule, number: int) -> uuid.UUID:
     """The id of a new entity: always the same for a submission, a list and the place where it was seen first."""
     bare = root_id.removeprefix("uuid:")
@@ -258,52 +252,6 @@ def made_id(root_id: str, rule: Rule, number: int) -> uuid.UUID:
     except ValueError:
         space = uuid.uuid5(uuid.NAMESPACE_URL, root_id)
     return uuid.uuid5(space, f"{rule.list}/{rule.path}[{number}]")
-
-
-def aligned(before: Sequence[etree._Element], now: Sequence[etree._Element]) -> list[int | None]:
-    """Which of the rows of an earlier version each row of a later one is; None: a new one.
-
-    Rows that are alike are the same; between those, one that stands alone for one was edited, and others are told by
-    what they have in common.
-    """
-    old, new = [_row_key(one) for one in before], [_row_key(one) for one in now]
-    found: list[int | None] = [None] * len(new)
-    if len(old) > _MOST_ALIGNED or len(new) > _MOST_ALIGNED:
-        return [number if number < len(old) else None for number in range(len(new))]
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    lost: list[int] = []
-    for what, a, b, c, d in matcher.get_opcodes():
-        if what == "equal" or (what == "replace" and b - a == d - c):
-            found[c:d] = range(a, b)
-        elif what in ("replace", "delete"):
-            lost += range(a, b)
-    # A row that was moved is alike elsewhere; one that was edited beside others has most in common.
-    for number, key in enumerate(new):
-        if found[number] is None and lost:
-            best = max(lost, key=lambda one: (_common(old[one], key), -abs(one - number)))
-            if _common(old[best], key):
-                found[number] = best
-                lost.remove(best)
-    return found
-
-
-def _common(one: _RowKey, other: _RowKey) -> int:
-    return len(set(one) & set(other))
-
-
-def _row_key(row: etree._Element) -> _RowKey:
-    return tuple(_leaves(row, ""))
-
-
-def _leaves(parent: etree._Element, above: str) -> Iterator[tuple[str, str]]:
-    for node in parent:
-        if node.tag == "meta":
-            continue
-        path = f"{above}/{node.tag}"
-        if len(node):
-            yield from _leaves(node, path)
-        elif node.text and node.text.strip():
-            yield path, node.text
 
 
 def _path(root: etree._Element, node: etree._Element) -> str:

@@ -13,7 +13,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from lxml import etree
 
-from odk.declared import Rule, Rules, aligned, declare, made_id, places, plain, rules_of
+from odk.alignment import aligned
+from odk.declared import Rule, Rules, declare, made_id, places, plain, rules_of
 from odk.entities import EntityAction, entity_actions
 from odk.instance import read_instance
 from odk.schema import FormSchema, without_positions
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from submissions.receive import Arrival
 
 TABLETS = "tablets"
-_NOBODY = UUID(int=0)
+# A stored version of an entity; its id and the number of the place where it was seen first.
+_Stored = tuple[sa.Row, tuple[UUID, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,7 @@ def _ids(
         return [(made_id(first_id, rule, 1), 1)]
     before, ever = _before(arrival, rules, rule, schema)
     known = [one for _, one in before]
-    found: list[tuple[UUID, int] | None] = [
-        None if number is None else known[number] for number in aligned([row for row, _ in before], now)
-    ]
+    found = [None if number is None else known[number] for number in aligned([row for row, _ in before], now)]
     highest = max([len(now), *(number for _, number in ever)])
     used = {uuid for uuid, _ in ever} | {one[0] for one in found if one}
     made: list[tuple[UUID, int]] = []
@@ -90,8 +90,8 @@ def _ids(
 
 def _before(
     arrival: Arrival, rules: Rules, rule: Rule, schema: FormSchema
-) -> tuple[list[tuple[etree._Element, tuple[UUID, int]]], list[tuple[UUID, int]]]:
-    """The rows of the version before with the ids that they have; and all ids that the submission ever made."""
+) -> tuple[list[tuple[etree._Element, tuple[UUID, int] | None]], list[tuple[UUID, int]]]:
+    """The rows of the version before with the ids that they have (None: none yet); and all that the submission made."""
     tx, project = arrival.tx, arrival.project
     stored = [
         (row, (row.uuid, int(row.position.rpartition("[")[2].rstrip("]") or 0)))
@@ -111,20 +111,25 @@ def _before(
     if not waiting:
         return [], ever
     root = plain(read_instance(_raw(arrival)).root, rules.root)
-    declare(root, rules, lambda *_: str(_NOBODY))
+    declare(root, rules, lambda _, number: str(UUID(int=number)))
     rows = places(root, rule)
-    instance = replace(arrival.instance, root=root)
-    actions = [one for one in entity_actions(instance, schema) if without_positions(one.key) == rule.path]
-    found = []
-    for place, action in zip(rows, actions, strict=False):
-        # By what it said; two that said the same are the same to everybody.
-        alike = next((pair for pair in waiting if (pair[0].data, pair[0].label) == (action.data, action.label)), None)
-        chosen = alike or next(iter(waiting), None)
-        if chosen is None:
-            break
-        waiting.remove(chosen)
-        found.append((place, chosen[1]))
+    actions = entity_actions(replace(arrival.instance, root=root), schema)
+    # Which row it is, is told by the id that it was just given; a row that made no entity has no action.
+    told = {UUID(one.entity_id).int: one for one in actions if without_positions(one.key) == rule.path}
+    found: list[tuple[etree._Element, tuple[UUID, int] | None]] = []
+    for number, row in enumerate(rows):
+        action = told.get(number)
+        chosen = _chosen(waiting, action) if action is not None else None
+        if chosen is not None:
+            waiting.remove(chosen)
+        found.append((row, chosen[1] if chosen is not None else None))
     return found, ever
+
+
+def _chosen(waiting: list[_Stored], action: EntityAction) -> _Stored | None:
+    """What was stored of an action: by what it said. Two that said the same are the same to everybody."""
+    alike = (pair for pair in waiting if (pair[0].data, pair[0].label) == (action.data, action.label))
+    return next(alike, None) or next(iter(waiting), None)
 
 
 def _raw(arrival: Arrival) -> bytes:

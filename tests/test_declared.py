@@ -14,7 +14,8 @@ from lxml import etree
 
 from cases import deliveries
 from cases.publishing import publish as publish_version
-from odk.declared import aligned, declare, made_id, plain, rules_of
+from odk.alignment import aligned
+from odk.declared import declare, made_id, plain, rules_of
 from odk.xform import read_xform
 from odk.xlsform import Compiled
 from store.tables import entity, entity_version, rule_failure
@@ -147,6 +148,17 @@ def test_an_edit_finds_the_same_people_though_rows_were_taken_out_put_in_and_cha
     assert {conflict for _, _, conflict in kobo.people().values()} == {None}
 
 
+def test_somebody_else_in_the_same_place_is_somebody_else_and_a_corrected_name_is_not(kobo):
+    kobo.publish(FAMILY.format(version=1))
+    first, second, third = new(), new(), new()
+    kobo.take("family", first, head="Mae", member=[{"full": "Fah", "age": "20"}])
+    fah = kobo.ids()["Fah"]
+    kobo.take("family", second, deprecated=first, root=first, head="Mae", member=[{"full": "Fa", "age": "20"}])
+    assert kobo.ids() == {"Fa": fah}
+    kobo.take("family", third, deprecated=second, root=first, head="Mae", member=[{"full": "Suda", "age": "3"}])
+    assert kobo.ids()["Fa"] == fah and kobo.ids()["Suda"] != fah
+
+
 def test_an_edit_whose_forerunner_never_came_still_finds_them(kobo):
     kobo.publish(FAMILY.format(version=1))
     first, lost, third = new(), new(), new()
@@ -258,3 +270,43 @@ def test_functions_of_xforms_are_evaluated_as_a_tablet_does():
         root = plain(etree.fromstring(instance("family", "uuid:1", a="yes", n="7", many="food school", member=[{"full": "x"}])), rules.root)
         assert declare(root, rules, lambda rule, number: str(made_id("uuid:1", rule, number))) == []
         assert root.findtext("member/meta/entity/label") == result, expression
+
+
+PAPERS = """
+| survey |
+| | type | name | label | save_to |
+| | begin repeat | member | Member | |
+| | text | full | Name | |
+| | begin repeat | paper | Paper | |
+| | text | number | Number | number |
+| | select_one yes_no | real | Real? | |
+| | end repeat | | | |
+| | end repeat | | | |
+| choices |
+| | list_name | name | label |
+| | yes_no | yes | Yes |
+| | yes_no | no | No |
+| settings |
+| | form_id | form_title | version |
+| | papers | Papers | 1 |
+| entities |
+| | list_name | create_if | label |
+| | papers | ${real} = 'yes' | ${number} |
+"""
+
+
+def test_rows_within_rows_of_which_some_make_no_entity_stay_who_they_are(kobo):
+    kobo.publish(PAPERS)
+    first, second = new(), new()
+
+    def sent(*members):
+        return [{"full": str(place), "paper": [{"number": number, "real": real} for number, real in papers]} for place, papers in enumerate(members)]
+
+    kobo.take("papers", first, member=sent([("A1", "no"), ("A2", "yes")], [("B1", "no"), ("B2", "yes"), ("B3", "yes")]))
+    before = kobo.ids("papers")
+    assert set(before) == {"A2", "B2", "B3"}
+    # A1 is real after all, B2 is taken out, and a new one stands before them.
+    kobo.take("papers", second, deprecated=first, root=first, member=sent([("A0", "yes"), ("A1", "yes"), ("A2", "yes")], [("B1", "no"), ("B3", "yes")]))
+    now = kobo.ids("papers")
+    assert {name: now[name] for name in before} == before
+    assert len({now[name] for name in ("A0", "A1", "A2", "B3")}) == 4 and not {now["A0"], now["A1"]} & set(before.values())
