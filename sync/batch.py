@@ -159,6 +159,18 @@ class _Piece:
         return set(tried), {name: one for name, one in zip(tried, done, strict=True) if one is not None}
 
 
+def news(tx: sa.Connection, work: Work, form: RemoteForm, rows: list[Row]) -> list[Row]:
+    """Those of a census's rows of which not everything is stored already: of a million, nearly none."""
+    known = stored(tx, work, form, [row.remote_id for row in rows])
+    found = _submissions(tx, work, form, rows)
+    return [
+        row
+        for row in rows
+        if _needs_content(row, known.get(row.remote_id))
+        or not _is_as_it_was(work, row, known.get(row.remote_id), found.get(row.root_instance_id))
+    ]
+
+
 def patient(contents: Iterator[Content]) -> Iterator[Content]:
     """The contents, as long as it is single ones that cannot be had. Raises the problem when it is all of them."""
     failed: list[Problem] = []
@@ -200,7 +212,7 @@ def _is_as_it_was(work: Work, row: Row, known: sa.Row | None, found: UUID | None
         and known.review_mark == row.review_mark
         and known.root_instance_id == row.root_instance_id
         and known.submission_id == found
-        and (row.submitter is None or known.submitter_id == work.submitters[row.submitter])
+        and (row.submitter is None or known.submitter_id == work.submitters.get(row.submitter))
     )
 
 

@@ -292,7 +292,8 @@ class Central(CentralLists):
 
 
 def open_source(name: str, url: str, options: Mapping[str, Any], credentials: Mapping[str, str]) -> Central:
-    """A Central project from what was stored of it: options {"project"}, credentials {"email", "password"}."""
+    """A Central project from what was stored of it: options {"project", "connections" or absent}, credentials
+    {"email", "password"}."""
     return Central(
         name,
         url,
@@ -300,6 +301,7 @@ def open_source(name: str, url: str, options: Mapping[str, Any], credentials: Ma
         email=credentials["email"],
         password=credentials["password"],
         patience=Patience(**options.get("patience", {})),
+        connections=int(options.get("connections", CONNECTIONS)),
     )
 
 

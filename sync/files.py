@@ -149,5 +149,6 @@ def _store(tx: sa.Connection, work: Work, found: list[_Found]) -> None:
         values = {"files_due_at": now + pause if one.lacking else None, "files_asked": asked if one.lacking else 0}
         if one.lacking:
             work.counts["files_missing"] += 1
-        this = (source_row.c[name] == value for name, value in where.items())
-        tx.execute(source_row.update().where(*this).values(**values))
+        if any(getattr(row, name) != value for name, value in values.items()):
+            this = (source_row.c[name] == value for name, value in where.items())
+            tx.execute(source_row.update().where(*this).values(**values))

@@ -19,7 +19,7 @@ from namjai.problems import Problem
 from store.opening import Store
 from store.tables import source_form, source_row
 from sync import registry
-from sync.batch import Batch
+from sync.batch import Batch, news
 from sync.feed import bring_entities
 from sync.files import bring_files
 from sync.forms import bring_forms, bring_lists, forms_of
@@ -192,7 +192,8 @@ def _census(work: Work, form: RemoteForm) -> None:
     for some in _cut(work.source.census(form), _CENSUS_ROWS):
         for row in some:
             seen.add(row.remote_id)
-        Batch(work, form, some).store()
+        if new := work.look(news, work, form, some):
+            Batch(work, form, new).store()
         done += len(some)
         work.tell("census", form.title, done, max(about, done) if about else None)
     for remote_id in list(_not_in(work, form, seen)):

@@ -51,10 +51,25 @@ class Place:
     def name(self) -> str:
         return f"source{self.source}"
 
-    def new_source(self) -> None:
+    def new_source(self, connections: int = 4) -> None:
         """Another source of the same double: nothing of it is here yet."""
         self.source += 1
-        in_process("bench_sync", f"bench_sync.add({self.data!r}, {self.url!r}, {self.name!r}, {self.double.url!r})")
+        given = f"{self.data!r}, {self.url!r}, {self.name!r}, {self.double.url!r}, {connections}"
+        in_process("bench_sync", f"bench_sync.add({given})")
+
+    def database_cpu(self) -> float:
+        """Seconds of a core that PostgreSQL took until now, all its processes together."""
+        found = next((Path(self.data).parent / "pg" / "pg").glob("*/postmaster.pid"))
+        server, ticks = int(found.read_text().split()[0]), 0
+        for one in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = one.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if server in (int(fields[1]), int(one.parent.name)):
+                # Of those that ended, their parent knows.
+                ticks += sum(int(field) for field in fields[11:15] if int(one.parent.name) == server or field in fields[11:13])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -113,12 +128,13 @@ def opened(data: str, url: str) -> Iterator[tuple[Any, Any]]:
     store.close()
 
 
-def add(data: str, url: str, name: str, server: str) -> None:
+def add(data: str, url: str, name: str, server: str, connections: int) -> None:
     from sync import registry
 
     with opened(data, url) as (store, actor), store.database.begin(actor) as tx:
         registry.add(
-            tx, store, actor, name=name, kind="central", url=server, options={"project": 6},
+            tx, store, actor, name=name, kind="central", url=server,
+            options={"project": 6, "connections": connections},
             credentials={"email": "worker@example.org", "password": "not a real one"},
         )
 
@@ -179,19 +195,22 @@ def bare(server: str, rows: int, connections: int) -> dict[str, float]:
 # What is measured
 
 
-def content(rows: int = 3000, rounds: int = 3) -> dict[str, float]:
+def content(rows: int = 3000, connections: int = 4, rounds: int = 3) -> dict[str, float]:
     """XML a second of a first run, all of it counted, and as a part of the bare loop's rate in the same minute."""
-    rates, ratios, cpu = [], [], []
+    found: dict[str, list[float]] = {"rate": [], "ratio": [], "cpu": [], "database": [], "memory": []}
     with standing(rows=rows) as made:
         for _ in range(rounds):
-            loop = in_process("bench_sync", f"bench_sync.bare({made.double.url!r}, {rows}, 4)")["rate"]
-            made.new_source()
+            loop = in_process("bench_sync", f"bench_sync.bare({made.double.url!r}, {rows}, {connections})")["rate"]
+            made.new_source(connections)
+            before = made.database_cpu()
             done = made.run()
             assert done["counts"]["new"] == rows, done["counts"]
-            rates.append(rows / done["seconds"])
-            ratios.append(rates[-1] / loop)
-            cpu.append(done["cpu"] / rows * 1000)
-    return {"rate": statistics.median(rates), "ratio": statistics.median(ratios), "cpu": statistics.median(cpu)}
+            rate = rows / done["seconds"]
+            per_row = 1000 / rows
+            took = (rate, rate / loop, done["cpu"] * per_row, (made.database_cpu() - before) * per_row, done["memory"])
+            for name, value in zip(found, took, strict=True):
+                found[name].append(value)
+    return {name: statistics.median(values) for name, values in found.items()}
 
 
 def poll(forms: int = 20, times: int = 30) -> dict[str, float]:
@@ -199,10 +218,12 @@ def poll(forms: int = 20, times: int = 30) -> dict[str, float]:
     with standing(rows=REAL, forms=forms, pace=False) as made:
         made.new_source()
         made.run()
+        before = made.database_cpu()
         done = made.run(f"times={times}")
         assert not done["counts"], done["counts"]
-        own = (done["all"] - done["answered"]) / times
-        return {"own": own * 1000, "cpu": done["cpu"] * 1000, "asked": done["asked"] / times}
+        database = (made.database_cpu() - before) / times
+        took = {"own": (done["all"] - done["answered"]) / times, "cpu": done["cpu"] + database, "database": database}
+        return {name: value * 1000 for name, value in took.items()} | {"asked": done["asked"] / times}
 
 
 def growth(sizes: tuple[int, ...] = (10_000, 1_000_000), rounds: int = 5) -> dict[str, dict[str, float]]:
@@ -216,17 +237,18 @@ def growth(sizes: tuple[int, ...] = (10_000, 1_000_000), rounds: int = 5) -> dic
             fill(made.url, rows, size)
             rows = size
             made.double.tell("rows", to=rows)
-            census = own(made.run("full"))
+            census = own(made, "full")
             assert not census["counts"], census["counts"]
             took = []
             for _ in range(rounds):
                 rows = change(made.double, rows, turn)
-                took.append(own(made.run()))
+                took.append(own(made))
                 said = took[-1]["counts"]
                 assert (said["new"], said["edited"], said["deleted"]) == (60, 20, 10), said
                 turn += 1
             found[str(size)] = {
                 "changes": statistics.median(one["own"] for one in took),
+                "changes cpu": statistics.median(one["cpu"] for one in took),
                 "memory": max(one["memory"] for one in took),
                 "census": census["own"],
                 "census memory": census["memory"],
@@ -234,8 +256,11 @@ def growth(sizes: tuple[int, ...] = (10_000, 1_000_000), rounds: int = 5) -> dic
     return found
 
 
-def own(done: dict[str, Any]) -> dict[str, Any]:
-    return done | {"own": done["seconds"] - done["answered"]}
+def own(made: Place, *words: str) -> dict[str, Any]:
+    """One run: seconds of our own, and of a core, PostgreSQL's too."""
+    before = made.database_cpu()
+    done = made.run(*words)
+    return done | {"own": done["seconds"] - done["answered"], "cpu": done["cpu"] + made.database_cpu() - before}
 
 
 def change(double: Paced, rows: int, turn: int) -> int:
