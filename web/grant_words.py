@@ -65,7 +65,8 @@ def ask(found: GrantPage) -> dict[str, Any] | None:
             "title": t("Who requested it?", "ใครเป็นผู้ยื่น"),
             "people": [{"id": one.value, "name": one.label} for one in found.people],
             "text": t(
-                "The tablet has no person, so nobody can approve before this is known. Who names them cannot approve.",
+                "The tablet has no person, so nobody can approve before this is known. "
+                "The one who names them cannot approve.",
                 "แท็บเล็ตไม่มีผู้ถือ จึงอนุมัติไม่ได้จนกว่าจะระบุผู้ยื่น ผู้ที่ระบุชื่ออนุมัติเองไม่ได้",
             ),
         }
@@ -136,6 +137,8 @@ def _waits(found: GrantPage, one: Step) -> str | None:
         return t("Waits for you", "รอคุณ")
     if one.key == "paid" and one.state == "now":
         return t("Waits for you", "รอคุณ") if found.ask == "pay" else t("Waits for finance", "รอฝ่ายการเงิน")
+    if one.key == "paid":
+        return t("By finance", "โดยฝ่ายการเงิน")
     if one.key == "letter":
         return t("Being written", "กำลังจัดทำ") if one.state == "now" else t("Written on approval", "จัดทำเมื่ออนุมัติ")
     if one.key == "receipted":

@@ -39,12 +39,17 @@ const openTarget = () => {
 window.addEventListener("hashchange", openTarget);
 openTarget();
 
-// What is open now is in sight, in a long queue and among tabs that do not fit.
-for (const here of document.querySelectorAll(".queue a[aria-current], .nj-views a[aria-current]")) {
-  const box = here.closest(".queue, .nj-views"), around = box.getBoundingClientRect(), place = here.getBoundingClientRect();
-  if (place.bottom > around.bottom) box.scrollTop += place.top - around.top - around.height / 3;
-  if (place.right > around.right) box.scrollLeft += place.right - around.right;
-}
+// What is open now is in sight, in a long queue and among tabs that do not fit, also after a phone was turned.
+const bringIntoSight = () => {
+  for (const here of document.querySelectorAll(".queue a[aria-current], .nj-views a[aria-current]")) {
+    const box = here.closest(".queue, .nj-views"), around = box.getBoundingClientRect(), place = here.getBoundingClientRect();
+    if (place.bottom > around.bottom) box.scrollTop += place.top - around.top - around.height / 3;
+    if (place.right > around.right) box.scrollLeft += place.right - around.right;
+  }
+};
+screen.orientation?.addEventListener("change", bringIntoSight);
+window.matchMedia("(max-width: 47.98rem)").addEventListener("change", bringIntoSight);
+bringIntoSight();
 
 // A revealed value hides itself: the clock starts when it is on the screen.
 const hide = (shown) => {
