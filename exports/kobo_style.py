@@ -52,7 +52,8 @@ class KoboStyle:
             ],
         )
         classes = CLASSES[wish.profile]
-        self.asked = Asked((*classes, Privacy.RESTRICTED) if wish.restricted else classes, "oldest", more="remote")
+        self.asked = Asked((*classes, Privacy.RESTRICTED) if wish.restricted else classes, "remote", more="remote")
+        self._asks_version = any(one.path == "__version__" for one in form.questions)
         self._states = _NAMED if wish.labels is None else _LABELLED
         tables = self.layout.tables
         self._headers = [header_of(self.layout, number, self._heads) for number in range(len(tables))]
@@ -102,7 +103,7 @@ class KoboStyle:
             "",
             "submitted_via_web",
             one.submitter.name,
-            one.values.get("__version__") or one.version,
+            one.values.get("__version__", "" if self._asks_version else one.version),
             "",
             one.root,
         ]

@@ -71,6 +71,8 @@ _CASE = (
 ORDERS = {
     "newest": "s.received_at DESC, s.id DESC",
     "oldest": "s.received_at, s.id",
+    # By the numbers of the server where they came from, which count up; many may have come in one second.
+    "remote": f"s.received_at, length({_REMOTE_ID}), {_REMOTE_ID}, s.id",
     # Says nothing about what came before what.
     "shuffled": "md5(s.id::text || %(salt)s)",
 }

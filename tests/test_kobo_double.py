@@ -125,9 +125,9 @@ def fill(world):
         world.submit(f'<{form.uid} id="{form.uid}"><meta><instanceID>uuid:{uuid}</instanceID></meta></{form.uid}>'.encode())
 
 
-def replay(judge, told):
+def replay(judge, told, world=None):
     """Every request that was recorded, in order; `judge` gets the exchange and our answer, `told` what hooks would send."""
-    world = World()
+    world = world or World()
     answers = Answers(world)
     world.uid, answers.private = Ids(world), False
     heard = [one["response"]["status"] for one in exchanges() if one.get("direction")]
