@@ -160,9 +160,9 @@ def _house(server: Server) -> list[Spot]:
         Spot("audit-person", "chai", f"/audit?person={ploy}"),
         Spot("audit-none", "chai", f"/audit?person={server.person('new')}&kind=decided"),
         Spot("me", "ploy", "/me"),
+        Spot("more", "ploy", "/#more"),  # first of these: a mere #more would not load the page anew
         Spot("keys", "ploy", "/", _keys),
         Spot("see-as", "ploy", "/", _see_as),
-        Spot("more", "ploy", "/#more"),
     ]
 
 
