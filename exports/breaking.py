@@ -14,7 +14,10 @@ from markupsafe import Markup, escape
 _HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 NEEDS_BREAKS = ("my", "km", "lo")
 # Pango would break inside these, and a reader would stumble.
-_COMPOUNDS = re.compile("สถานศึกษา|สถานพยาบาล|โรงพยาบาล|คณะกรรมการ|ชุดนักเรียน|ใบรับเงิน|ลายมือชื่อ|เจ้าหน้าที่|ผู้ดูแล")
+_COMPOUNDS = re.compile(
+    "สถานศึกษา|สถานพยาบาล|โรงพยาบาล|คณะกรรมการ|ชุดนักเรียน|ใบรับเงิน|ลายมือชื่อ|เจ้าหน้าที่|ผู้ดูแล"
+    "|ลายนิ้วมือ|วัตถุดิบ|วัตถุประสงค์|ทุนการศึกษา|ค่าเล่าเรียน|ใบเสร็จ"
+)
 _NUMBER_AND_UNIT = re.compile("(?:ที่ )?[๐-๙]+ [ก-๎]{1,12}(?=[ <]|$)")
 _TEXT = re.compile(r"[^<>&;]+(?![^<]*>)")
 _LAST = re.compile("([^<>\ue000\ue001]+)(</(?:p|li)>)")
@@ -103,12 +106,14 @@ def _hold_compounds(html: str) -> str:
 def _hold_end(text: str, language: str) -> str:
     if len(text) <= 40:
         return text
-    end = ""
+    cut = len(text)
     for part in reversed(_segments(text, language)):
-        end = part + end
-        if len(end) >= _SHORTEST_END:
+        cut -= len(part)
+        if len(text) - cut >= _SHORTEST_END:
             break
-    return text[:-len(end)] + keep(end)
+    # The end does not begin inside a compound.
+    cut = next((m.start() for m in _COMPOUNDS.finditer(text) if m.start() < cut < m.end()), cut)
+    return text[:cut] + keep(text[cut:])
 
 
 def _segments(text: str, language: str) -> list[str]:

@@ -31,8 +31,9 @@ from letter_samples import (
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageOps
 
 import exports.letters as letters
-from exports.breaking import thai_numbers
+from exports.breaking import running_text, thai_numbers
 from exports.letters import LetterData, Window, render_letter
+from exports.pouring import poured
 from namjai.settings import FONTS, ROOT
 from odk.letter import printed_number
 
@@ -150,6 +151,17 @@ def test_a_trial_letter_carries_its_own_number_and_a_mark_on_every_page(printed)
 @pytest.mark.parametrize("kind", LETTERS)
 def test_the_code_reads_from_a_black_and_white_print(printed, kind):
     assert [one.text for one in zxingcpp.read_barcodes(picture(printed(LETTERS[kind]()), 150, mono=True))] == [QR]
+
+
+def test_a_sum_in_words_and_a_number_are_not_broken_over_two_lines():
+    wording = "---\nsubject: Receipt\n---\n\nUnder ((number)) I received ((amount_words))."
+    html = poured(wording, letter("en", printed_number="TRIAL 0018/2026"), "en", "receipt").html
+    assert '<span class="keep">TRIAL\u00a00018/2026</span>' in html and "twelve\u00a0thousand\u00a0baht" in html
+
+
+def test_the_kept_end_of_a_paragraph_does_not_cut_a_compound():
+    html = running_text("<p>ไว้ถูกต้องครบถ้วนแล้ว จึงลงลายมือชื่อหรือพิมพ์ลายนิ้วมือไว้เป็นหลักฐาน</p>", "th")
+    assert "พิมพ์<" in html and "ลายนิ้ว<" not in html
 
 
 def test_equal_data_gives_equal_bytes_in_any_process(tmp_path):
