@@ -26,7 +26,10 @@ _MOST_KEYS = 50_000
 # A row's place among those of its submission: its table's number, and its positions.
 Where = tuple[int, tuple[int, ...]]
 ROOT: Where = (0, ())
-_UNKNOWN = (ROOT, -1)
+# Where an answer goes: its row, its column, and what it may be there beside a text.
+Spot = tuple[Where, int, tuple[type, ...]]
+_UNKNOWN: Spot = (ROOT, -1, ())
+_TYPES: dict[str, tuple[type, ...]] = {"select": (list,), "rank": (list,), "boolean": (bool,)}
 
 
 @dataclass
@@ -53,14 +56,14 @@ class Layout:
             parent = max((one for one in self._by_path if f"{path}/".startswith(f"{one}/" if one else "")), key=len)
             self._by_path[path] = len(self.tables)
             self.tables.append(Table(path, self._by_path[parent]))
-        self._columns: dict[str, tuple[int, int]] = {}
+        self._columns: dict[str, tuple[int, int, tuple[type, ...]]] = {}
         for question in chosen:
             number = self._by_path.get(question.repeat, 0)
             questions = self.tables[number].questions
-            self._columns[question.path] = number, _BESIDE + len(questions)
+            self._columns[question.path] = number, _BESIDE + len(questions), _TYPES.get(question.field.type, (int,))
             questions.append(question)
         self._empty = [[""] * len(table.questions) for table in self.tables]
-        self._spots: dict[str, tuple[Where, int] | None] = {}
+        self._spots: dict[str, Spot | None] = {}
         # One and the same tuple for all keys of a row, so that a row's answers are told by identity.
         self._wheres: dict[Where, Where] = {ROOT: ROOT}
 
@@ -87,7 +90,10 @@ class Layout:
                 spot = self._find(key)
             if spot is None:
                 continue
-            where, at = spot
+            where, at, types = spot
+            if type(value) is not str and type(value) not in types:
+                # An older version asked for something else under this name.
+                value = text_of(value)
             if where is not here:
                 # Answers of a row stand together: what is looked up is where it ends.
                 row, here = found.get(where) or self._open(found, where), where
@@ -119,17 +125,17 @@ class Layout:
             if where not in found:
                 self._open(found, where)
 
-    def _find(self, key: str) -> tuple[Where, int] | None:
-        """The row and the column of a key; None for what has no column."""
+    def _find(self, key: str) -> Spot | None:
+        """Where the answer of a key goes; None for what has no column."""
         positions = tuple(int(one) for one in _POSITION.findall(key))
         column = self._columns.get(_POSITION.sub("", key))
         spot = None
         if column is not None:
-            table, at = column
+            table, at, types = column
             depth = self._depth(table)
             # A group that became a repeat, or the other way round, and a question answered twice.
             where = table, (*positions[:depth], *(1 for _ in range(depth - len(positions))))
-            spot = self._wheres.get(where, where), at
+            spot = self._wheres.get(where, where), at, types
         if len(self._spots) < _MOST_KEYS:
             self._spots[key] = spot
             if spot is not None:

@@ -123,8 +123,9 @@ class Reader:
         self.tx, self.store, self.project, self.form_id = tx, store, actor.project, form_id
         self.versions = _versions(tx, self.project, form_id)
         self.form: MergedForm = merge(self.versions)
-        self._people = _people(tx, self.project)
-        self._submitters = submitters(tx, store, self.project)
+        named = submitters(tx, store, self.project)
+        self._from_servers = len(named) > 0
+        self._senders = named | {id_: Submitter(str(id_), name) for id_, name in _people(tx, self.project).items()}
         self._schemas: dict[tuple[str, str], FormSchema] = {}
 
     def total(self) -> int:
@@ -159,7 +160,7 @@ class Reader:
         wanted = {Privacy.SENSITIVE, Privacy.IDENTIFYING, Privacy.RESTRICTED} & set(asked.classes)
         raw = asked.raw and (len(self.form.repeats) > 0 or any(one.labelled for one in self.versions))
         # Where nothing came from a server, none is asked for.
-        remote = asked.more == "remote" or (asked.more != "case" and len(self._submitters) > 0)
+        remote = asked.more == "remote" or (asked.more != "case" and self._from_servers)
         query = _QUERY.format(
             classes=", ".join(f"s.{one}" if one in wanted else "NULL" for one in list(Privacy)[1:]),
             raw="r.raw" if raw else "NULL", joins="\n".join([_RAW] * raw + [_REMOTE] * remote),
@@ -171,14 +172,15 @@ class Reader:
             cursor.execute(query, facts, binary=True)
             yield cursor
 
-    def submitter_of(self, app_user_id: UUID | None, user_id: UUID | None, submitter_id: UUID | None) -> Submitter:
-        """Who sent it, wherever that was: there, or on a tablet or a page of ours."""
-        if submitter_id is not None:
-            return self._submitters.get(submitter_id, _NOBODY)
-        who = app_user_id or user_id
+    def sender(self, app_user_id: UUID | None, user_id: UUID | None, submitter_id: UUID | None) -> Submitter:
+        """Who sent it, wherever that was: at the server it came from, or on a tablet or a page of ours."""
+        who = submitter_id or app_user_id or user_id
         if who is None:
             return _NOBODY
-        return Submitter(str(who), self._people.get(who, ""))
+        if who not in self._senders:
+            # Somebody of ours who has left, or somebody of a server who was erased.
+            self._senders[who] = _NOBODY if submitter_id else Submitter(str(who))
+        return self._senders[who]
 
     def schema(self, origin: str, version: str) -> FormSchema:
         """The version that a submission was filled with."""
@@ -209,7 +211,7 @@ class _Opener:
         values["meta/instanceID"] = instance
         made = Submitted(
             id_, root, instance, version, first or version, state, received,
-            self._reader.submitter_of(app_user_id, user_id, submitter_id), device or "", max(0, versions - 1), present,
+            self._reader.sender(app_user_id, user_id, submitter_id), device or "", max(0, versions - 1), present,
             expected, more, key is None, values,
         )
         if raw is not None and key is not None:

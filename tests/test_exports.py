@@ -398,6 +398,32 @@ def test_columns_of_all_versions_stand_where_they_stood(
     assert {row["colour"] for row in both} == {"red", "green"}
 
 
+@pytest.mark.parametrize("now", ["text", "select_one c", "integer", "geopoint"])
+@pytest.mark.parametrize("profile", ["full", "anonymous"])
+def test_what_was_asked_otherwise_once_is_written_as_it_was_answered(
+    publish: Callable[..., Any], tablet: Tablet, export: Callable[..., bytes], now: str, profile: str
+) -> None:
+    form = """
+| survey | type | name | label | bind::namjai:privacy |
+| | {kind} | needs | Needs | open |
+| | text | more | More | open |
+| choices | list_name | name | label |
+| | c | a | A |
+| | c | b | B |
+| settings | form_id | version | namespaces |
+| | turned | {version} | namjai="https://namjai.org/xforms" |
+"""
+    publish(form.format(version=1, kind="select_multiple c"))
+    tablet.post(filled("turned", "1", "<needs>a b</needs>"))
+    publish(form.format(version=2, kind=now))
+    tables: list[list[dict[str, Any]]] = [tables_of(export("turned", profile=profile))["turned.csv"]]
+    tables.append(sheets_of(export("turned", profile=profile, style="kobo", format="xlsx", multiple="both"))["turned"])
+    for rows in tables:
+        assert len(rows) == 1 and not any("[" in str(value) for value in rows[0].values())
+        if profile == "full" and now != "geopoint":
+            assert rows[0]["needs"] == "a b"
+
+
 def test_a_group_that_became_a_repeat_loses_no_answer(
     publish: Callable[..., Any], tablet: Tablet, export: Callable[..., bytes]
 ) -> None:
