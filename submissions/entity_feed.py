@@ -37,7 +37,9 @@ class EntityState:
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntity:
-    """An entity with its versions, the oldest first; the last is current. `conflict` is None, "soft" or "hard"."""
+    """An entity with its versions, the oldest first; the last is current. `conflict` is None, "soft" or "hard". Without
+    any version: it is there, but cannot be read.
+    """
 
     uuid: UUID
     versions: tuple[EntityState, ...]

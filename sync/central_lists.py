@@ -76,8 +76,12 @@ class CentralLists:
         said = self._wire.json(f"{at}/versions", f"entity list {name}", or_none=True) if head else None
         if not head or not said:
             return None
-        versions = sorted((state_of(one) for one in said), key=lambda one: one.version)
-        return RemoteEntity(uuid, tuple(versions), head.get("conflict"))
+        try:
+            versions = sorted((state_of(one) for one in said), key=lambda one: one.version)
+            return RemoteEntity(uuid, tuple(versions), head.get("conflict"))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            # It is there, and nobody can read it: the others of its list go on.
+            return RemoteEntity(uuid, ())
 
     def _at(self, *parts: str) -> str:
         return "/".join(("projects", str(self._project), *(quote(part, safe=".") for part in parts)))

@@ -57,13 +57,16 @@ def head_of(one: Mapping[str, Any]) -> tuple[UUID, int, str | None]:
 
 
 def state_of(one: Mapping[str, Any]) -> EntityState:
-    """One version of an entity."""
+    """One version of an entity. Raises TypeError for what is none."""
+    label, data = one.get("label") or "", one.get("data") or {}
+    if not isinstance(label, str) or not isinstance(data, Mapping):
+        raise TypeError
     made = ((one.get("source") or {}).get("event") or {}).get("details") or {}
     received = {key: str(value) for key, value in (one.get("dataReceived") or {}).items() if key != "label"}
     return EntityState(
         int(one["version"]),
-        one.get("label") or "",
-        one.get("data") or {},
+        label,
+        data,
         received,
         moment_of(one["createdAt"]),
         base_version=one.get("baseVersion"),

@@ -82,6 +82,9 @@ def _take(
     before = entity_feed.known(tx, work.project, one.name, [entity.uuid for entity in given])
     live = 0
     for entity in given:
+        if not entity.versions:
+            work.problems.append(EntityBroken(name=work.name, list=one.name))
+            continue
         try:
             with tx.begin_nested():
                 work.counts["entities"] += deliveries.take_entity(tx, work.store, work.actor, one.name, entity)

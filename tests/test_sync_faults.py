@@ -16,7 +16,7 @@ from doubles.central import certificate, serve
 from doubles.central_world import World
 from soak.catalogue import CATALOGUE, Fault, cases
 from soak.play import Stage
-from soak.scene import Scene
+from soak.scene import Scene, patience
 from soak.servers import SERVERS
 from soak.trouble import Trouble
 from soak.year import Year
@@ -34,7 +34,7 @@ def scene(request, store, aftercare, settings, cluster, database_url, tmp_path, 
     print(f"{one.name} [{kind}]: NAMJAI_SEED={SEED}")
     caplog.set_level(logging.DEBUG)
     server = SERVERS[kind]()
-    server.add_to(store, aftercare)
+    server.add_to(store, aftercare, patience())
     stage = Stage(store, aftercare, server, Year(server, SEED, 200, 1), folders=[settings.data_dir, tmp_path])
     admin = sa.make_url(cluster.url).set(database="postgres").render_as_string(hide_password=False)
     dice = random.Random(f"{SEED} {one.name}")

@@ -98,9 +98,14 @@ def _path(scene: Scene) -> None:
 
 @fault("an entity that nobody can read", on=CENTRAL, quick=CENTRAL)
 def _entity(scene: Scene) -> None:
+    """The others are taken; it is tried again when everything is compared."""
     scene.acts(10)
-    scene.double.twist = lambda fault, answer: type(answer)(200, answer.body.replace(b'"label":"', b'"label":7,"x":"', 1), answer.headers) if fault.kind == "other" else None
-    scene.read()
+    scene.double.twist = lambda fault, answer: type(answer)(200, answer.body.replace(b'"label":"', b'"label":{"th":7},"x":"'), answer.headers) if fault.kind == "other" else None
+    scene.fail("other", "entity versions", times=1)
+    done = scene.read()
+    assert done.problem.code == "source-entity-broken", done.problem
+    scene.double.faults.clear()
+    assert scene.read(full=True).problem is None
 
 
 @fault("answers that spreadsheets, CSV and XML stumble over")

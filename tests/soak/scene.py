@@ -1,6 +1,7 @@
 """Where a fault is played: a server with some weeks of work on it, Namjai that reads it, and what may break between."""
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import invariants
 import sqlalchemy as sa
+from central_truth import QUICK
 from soak import compare
 from soak.play import Stage
 from soak.trouble import Trouble
@@ -21,6 +23,17 @@ from sync import registry
 
 # What the doubles put into their errors: it may be a survivor's, so nobody may repeat it.
 SERVERS_WORDS = "SECRET-OF-A-SURVIVOR"
+
+
+def crowded() -> float:
+    """How many times as long things take here, because others are at work on this machine, too."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def patience() -> dict[str, float]:
+    """How long a reading waits here: little, and longer where others are at work, too."""
+    waits = ("connect", "silence", "answer", "in_all")
+    return QUICK | {name: QUICK[name] * crowded() for name in waits}
 
 
 @dataclass
@@ -74,7 +87,7 @@ class Scene:
         begun = time.monotonic()
         done = self.read()
         assert done.problem is not None and done.problem.code == said, (done.problem, dict(done.counts))
-        assert time.monotonic() - begun < within, time.monotonic() - begun
+        assert time.monotonic() - begun < within * crowded(), time.monotonic() - begun
         assert SERVERS_WORDS not in self.log() + str(done.problem) + done.problem.text("th")
         with self.store_tx() as tx:
             assert tx.scalar(sa.select(tables.source.c.problem)) == said
@@ -126,7 +139,7 @@ class Scene:
         if self.truth.acts.get("replaced file"):
             # That another picture has the same name shows only when everything is compared.
             assert self.read(full=True).problem is None
-        assert time.monotonic() - begun < 60, "I6"
+        assert time.monotonic() - begun < 60 * crowded(), "I6: it took longer than a minute"
         self.stage.said.append(self.log())
         compare.check(self.stage.store, self.stage.actor, self.year, styles=("csv",))
         invariants.check_all(self.stage.store, self.stage.actor, self.stage.evidence())

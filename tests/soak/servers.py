@@ -110,7 +110,7 @@ class CentralServer(_Places):
         "listing": ("GET", r"svc/Submissions"), "census": ("GET", r"svc/Submissions.*count=true"), "forms": ("GET", r"/forms$"),
         "content": ("GET", r"/submissions/[^/]+(/versions/[^/]+)?\.xml$"), "versions": ("GET", r"/submissions/[^/]+/versions$"),
         "names of files": ("GET", r"/submissions/[^/]+/attachments$"), "files": ("GET", r"/submissions/[^/]+/attachments/[^/]+$"),
-        "lists": ("GET", r"/datasets$"), "entities": ("GET", r"/datasets/.*(svc/Entities|/entities/)"), "entity CSV": ("GET", r"entities\.csv"),
+        "lists": ("GET", r"/datasets$"), "entities": ("GET", r"/datasets/.*(svc/Entities|/entities/)"), "entity versions": ("GET", r"/datasets/.*/versions$"), "entity CSV": ("GET", r"entities\.csv"),
         "sign-in": ("POST", r"/sessions"),
     }
 
