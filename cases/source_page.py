@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from cases.source_list import NOT_HERE, capped, files_of
+from cases.source_list import NOT_HERE, awaited, capped
 from cases.source_problems import FormElsewhere
-from store.tables import form, source_form, source_list, source_row
+from store.tables import form, source_file, source_form, source_list, source_row, submission_attachment
 
 # Counting further would cost more than the number says.
-MOST_FILES = 20_000
+MOST_FILES, MOST_AWAITED = 20_000, 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,22 @@ def forms(tx: sa.Connection, row: sa.Row) -> list[FormLine]:
 
 
 def files(tx: sa.Connection, row: sa.Row) -> dict[str, int]:
-    """How many files are in which state: expected, partial, verified, missing; each no further than MOST_FILES."""
-    return {state: capped(tx, files_of(row.project_id, row.id, state), MOST_FILES) for state in ("verified", *NOT_HERE)}
+    """How many files are in which state: verified, expected, partial, missing. None is counted beyond MOST_FILES."""
+    fetched = sa.select(source_file.c.name).where(
+        source_file.c.project_id == row.project_id, source_file.c.source_id == row.id
+    )
+    # Two questions instead of a join, as in `source_list`.
+    waits = [one.submission_id for one in tx.execute(awaited(row.project_id, row.id).limit(MOST_AWAITED))]
+    of_them = (
+        sa.select(submission_attachment.c.state, sa.func.count())
+        .where(
+            submission_attachment.c.project_id == row.project_id,
+            submission_attachment.c.submission_id == sa.any_(sa.bindparam("ids", waits, type_=ARRAY(sa.Uuid))),
+        )
+        .group_by(submission_attachment.c.state)
+    )
+    states: dict[str, int] = {state: n for state, n in tx.execute(of_them)} if waits else {}
+    return {"verified": capped(tx, fetched, MOST_FILES)} | {state: states.get(state, 0) for state in NOT_HERE}
 
 
 def lists(tx: sa.Connection, row: sa.Row) -> list[dict[str, Any]]:

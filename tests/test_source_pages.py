@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 import kobo_truth
 import pytest
 import sqlalchemy as sa
-from central_truth import HOUSE, Team, add_central, check, sync, xform
+from central_truth import HOUSE, Team, add_central, check, instance, sync, xform
 from doubles.central import Doubled, serve
 from doubles.central_world import World
 from doubles.kobo import serve as serve_kobo
 from doubles.kobo_world import World as KoboWorld
 from flask import Flask
 from readers import Reader, events, problem_in, signed_in
+from test_receive import NOTE, note
 
 import sync.registry as registry
 from cases import source_kinds, source_list, sources
@@ -23,7 +24,7 @@ from store import jobs
 from store.actor import Actor
 from store.jobs import run_pending
 from store.opening import Store
-from store.tables import record_key, source, source_form, source_run, source_trial, submission
+from store.tables import record_key, source, source_form, source_run, source_trial, submission, submission_attachment
 from sync import schedule, trials  # noqa: F401 register the jobs
 from sync.progress import Noted
 from sync.work import Work, begin
@@ -305,6 +306,36 @@ def test_what_differs_between_there_and_here_is_shown_form_by_form(ploy, central
     row = row_of(store, aftercare)
     shown = ploy.page(f"/sources/{row.id}")
     assert "Differs" in shown and re.search(r"there </span>9<", shown) and re.search(r"here </span>6<", shown)
+
+
+def test_what_has_not_come_of_the_files_is_counted(ploy, central, store, aftercare):
+    for number, files in enumerate(({"a.jpg": b"here"}, {}, {})):
+        root = f"uuid:photo-{number}"
+        central.world.submit(instance("house", root, head="H", income="1", photo="a.jpg"), files)
+    add_central(store, aftercare, central)
+    sync(store, aftercare)
+    row = row_of(store, aftercare)
+    with store.database.begin(aftercare) as tx:
+        states = dict(tx.execute(sa.select(submission_attachment.c.state, sa.func.count()).group_by(submission_attachment.c.state)).all())
+        line = source_list.line(tx, aftercare.project, row.id, dt.datetime.now(dt.UTC))
+    assert states["verified"] >= 1 and states["expected"] >= 2 and line.missing == states["expected"]
+    assert files_shown(ploy, row) == (states["verified"], states["expected"])
+    central.world.attach("house", "uuid:photo-1", "a.jpg", b"late")
+    sync(store, aftercare)
+    assert files_shown(ploy, row) == (states["verified"] + 1, states["expected"] - 1)
+
+
+def files_shown(reader: Reader, row: sa.Row) -> tuple[int, ...]:
+    shown = re.findall(r'(?:Here and whole|Still to come)</dt><dd class="nj-num">(\d+)<', reader.page(f"/sources/{row.id}"))
+    return tuple(int(one) for one in shown)
+
+
+def test_files_that_tablets_still_owe_are_counted_beside_them(ploy, tablet, publish):
+    publish(NOTE)
+    tablet.post(note(photo="a.jpg"))
+    tablet.post(note("2", photo="b.jpg"), {"b.jpg": b"here"})
+    row = re.search(r"own door.*?</tr>", ploy.page("/sources"), re.S)[0]
+    assert re.findall(r'<td class="num[^"]*">(\d+)<', row) == ["2", "1"]
 
 
 def test_an_encrypted_submission_says_that_its_answers_are_locked(ploy, central, store, aftercare):
