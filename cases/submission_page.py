@@ -24,6 +24,7 @@ from odk.schema import without_positions
 from store.opening import Store
 from store.tables import action, app_user, entity, rule_failure, submission_attachment, submission_version
 from submissions.review import thread
+from submissions.submitters import sender_of
 
 _DECIDED = {
     "approved": Words("Approved by {name}", "อนุมัติโดย {name}"),
@@ -165,7 +166,8 @@ class SubmissionPage:
         """Versions and decisions, newest first."""
         found = []
         for number, one in enumerate(self.versions, 1):
-            by = self._names.get(one.user_id) or self._tablet(one.app_user_id)
+            elsewhere = number == 1 and not (one.user_id or one.app_user_id)
+            by = self._names.get(one.user_id) or (elsewhere and self._at_source()) or self._tablet(one.app_user_id)
             text = (
                 Words(f"Version {number}, {by}", f"ฉบับที่ {number} {by}")
                 if len(self.versions) > 1
@@ -203,6 +205,10 @@ class SubmissionPage:
 
     def by(self) -> str | None:
         return self._names.get(self._row.user_id)
+
+    def _at_source(self) -> str | None:
+        sender = sender_of(self._tx, self._store, self._row.project_id, self._row.id)
+        return sender.name or sender.remote_id if sender else None
 
     def _tablet(self, tablet_id: UUID | None) -> str:
         name = (

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from store.actor import Actor
 from store.keys import RecordKey
 from store.opening import Store
-from store.tables import submitter
+from store.tables import source_row, submitter
 
 _FIELD = "submitter"
 
@@ -61,6 +61,14 @@ def submitters(
         id_: Submitter(**json.loads(key.decrypt(_FIELD, rows[id_])))
         for id_, key in store.keyring.records(tx, project, list(rows)).items()
     }
+
+
+def sender_of(tx: sa.Connection, store: Store, project: UUID, submission_id: UUID) -> Submitter | None:
+    """Who sent a submission at the server that it came from; None where no server says."""
+    here = source_row.c.project_id == project, source_row.c.submission_id == submission_id
+    query = sa.select(source_row.c.submitter_id).where(*here, source_row.c.submitter_id.is_not(None)).limit(1)
+    id_ = tx.scalar(query)
+    return submitters(tx, store, project, [id_]).get(id_) if id_ else None
 
 
 def _rows(project: UUID, ids: Iterable[UUID] | None) -> sa.Select:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 from central_truth import HOUSE, Team, add_central, sync, xform
 from doubles.central import serve
 from doubles.central_world import World
+from flask import Flask
+from readers import signed_in
 
 from store.actor import Actor
 from store.opening import Store
-from store.tables import record_key, source_row, submitter
+from store.tables import record_key, source_row, submission, submitter
 from submissions.submitters import Submitter, learn, submitters
 from sync import registry
 
@@ -63,7 +66,9 @@ def test_a_senders_name_lies_nowhere_in_plain_text_and_can_be_erased(
         assert list(submitters(tx, store, aftercare.project).values()) == both[:1]
 
 
-def test_each_row_that_was_read_names_its_sender(store: Store, aftercare: Actor) -> None:
+def test_each_row_that_was_read_names_its_sender(
+    store: Store, aftercare: Actor, app: Flask, person: Callable[..., Actor]
+) -> None:
     world = World()
     world.release(xform(HOUSE))
     roots = Team(world).houses(3)
@@ -76,4 +81,6 @@ def test_each_row_that_was_read_names_its_sender(store: Store, aftercare: Actor)
     with store.database.begin(aftercare) as tx:
         known = submitters(tx, store, aftercare.project)
         found = tx.scalars(sa.select(source_row.c.submitter_id)).all()
+        here = tx.scalar(sa.select(submission.c.id).where(submission.c.deleted_at.is_(None)).limit(1))
     assert [known[one] for one in found] == [Submitter("33", "Tablet 1")] * 3
+    assert "Sent by Tablet 1" in signed_in(app, store, person("coordinator")).page(f"/submissions/{here}")
