@@ -96,10 +96,33 @@ def exports() -> list[Line]:
     ]
 
 
+def sync() -> list[Line]:
+    four, one = (measured("bench_sync", f"bench_sync.content({given})") for given in ("3000, 4, 3", "1000, 1, 3"))
+    poll = measured("bench_sync", "bench_sync.poll()")
+    small, large = 10_000, 1_000_000 if BIG else 100_000
+    behind = measured("bench_sync", f"bench_sync.growth(({small}, {large}))")
+    few, many = behind[str(small)], behind[str(large)]
+    return [
+        Line("First reading of a Central, XML over 4 connections (a bare loop: 400)", four["rate"], "XML/s"),
+        Line("… as a part of the bare loop's rate", four["ratio"], "×", least=0.9),
+        Line("… our own work, PostgreSQL's too", four["cpu"] + four["database"], "ms of a core"),
+        Line("… over one connection, as a part of the bare loop's (240)", one["ratio"], "×", least=0.9),
+        Line("… in memory", four["memory"], "MB", most=200),
+        Line("Twenty forms in which nothing changed, our own time", poll["own"], "ms", most=50),
+        Line(f"A run with 100 changes, {large:,} rows behind it", many["changes"], "s"),
+        Line(f"… beside {small:,} rows", many["changes"] / few["changes"], "×", most=1.2),
+        Line("… in memory", many["memory"], "MB", most=200),
+        Line(f"Comparing all {large:,} rows (a census)", many["census"], "s"),
+        Line("… in memory", many["census memory"], "MB", most=200),
+    ]
+
+
 PARTS: dict[str, Callable[[], list[Line]]] = {
     "door": door, "reading": reading, "pages": pages, "letters": letters, "starting": starting,
-    "exports": exports,
+    "exports": exports, "sync": sync,
 }
+# With --big a million rows are filled in, which takes some minutes more.
+BIG = False
 
 
 def measured(module: str, expression: str) -> dict[str, float]:
@@ -129,7 +152,10 @@ def main() -> int:
     words = argparse.ArgumentParser(description="Measure, and print a table.")
     words.add_argument("parts", nargs="*", help=", ".join(PARTS))
     words.add_argument("--markdown", action="store_true")
+    words.add_argument("--big", action="store_true", help="a million rows behind the reading of a server")
     chosen = words.parse_args()
+    global BIG
+    BIG = chosen.big
     load, began = os.getloadavg()[0], time.monotonic()
     lines: list[Line] = []
     for name in chosen.parts or PARTS:
