@@ -307,6 +307,9 @@ def _reason(row: sa.Row, state: ReviewState, version: int, error: str | None = N
     rejecting = state is ReviewState.REJECTED
     titles = Titles(g.tx, g.me.project, programme(), words.language())
     held = of_submissions(g.tx, g.me.project, [row.id], titles.language).get(row.id, [])
+    _, whose = reader_of(row)
+    for one in whose:
+        saw("submission.opened", "case", one, submission=str(row.id), fields=0)
     return page(
         "reason.html",
         here="review",
