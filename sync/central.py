@@ -17,7 +17,7 @@ from pyodk._utils.session import Adapter, Session
 from pyodk.errors import PyODKError
 
 from submissions.delivery import File
-from sync.central_lists import CentralLists
+from sync.central_lists import CentralLists, understood
 from sync.central_words import is_whole, moment_of, newest, remarks_of, row_of, since_of, skiptoken
 from sync.listing import items
 from sync.parallel import Hands
@@ -93,6 +93,7 @@ class Central(CentralLists):
 
     # Who we are
 
+    @understood
     def check(self) -> Account:
         found = self._wire.json(self._at(), f"project {self._project}")
         # Only then does it say how many submissions each has.
@@ -129,6 +130,7 @@ class Central(CentralLists):
 
     # Forms
 
+    @understood
     def forms(self, known: Mapping[str, KnownForm] = MappingProxyType({})) -> Iterable[RemoteForm]:
         """Drafts are left out: they have no published version."""
         for one in self._wire.json(self._at("forms"), f"project {self._project}"):
@@ -141,11 +143,13 @@ class Central(CentralLists):
                     mark="/".join(str(one.get(part)) for part in ("publishedAt", "version", "sha256", "state")),
                 )
 
+    @understood
     def versions_of(self, form: RemoteForm) -> tuple[str, ...]:
         found = self._wire.json(self._form(form, "versions"), f"form {form.remote}")
         published = sorted((one.get("publishedAt") or "", one.get("version") or "") for one in found)
         return tuple(dict.fromkeys(version for at, version in published if at))
 
+    @understood
     def form_content(self, form: RemoteForm, version: str) -> FormContent:
         at = f"versions/{quote(version, safe='') or '___'}"
         xform = self._wire.bytes(self._form(form, f"{at}.xml"), f"form {form.remote}")
@@ -164,6 +168,7 @@ class Central(CentralLists):
 
     # What changed
 
+    @understood
     def changes(self, form: RemoteForm, cursor: Cursor) -> Iterator[Page]:
         """One conditional request when nothing changed; else pages of everything at or after the last time seen,
         less the overlap. Half-read passes go on at their page."""
@@ -211,6 +216,7 @@ class Central(CentralLists):
     def is_there(self, form: RemoteForm, remote_id: str) -> bool:
         return self._wire.json(self._submission(form, remote_id), f"form {form.remote}", or_none=True) is not None
 
+    @understood
     def look(self, form: RemoteForm, remote_id: str) -> Row | None:
         """REST does not say how often it was edited: one version less than there are."""
         at, what = self._submission(form, remote_id), f"form {form.remote}"
@@ -266,6 +272,7 @@ class Central(CentralLists):
             return ()
         return remarks_of(self.name, said, notes)
 
+    @understood
     def files(self, form: RemoteForm, remote_id: str) -> tuple[RemoteFile, ...]:
         found = self._wire.json(self._submission(form, remote_id, "attachments"), f"form {form.remote}", or_none=True)
         return tuple(RemoteFile(one["name"], bool(one.get("exists"))) for one in found or ())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -13,6 +15,28 @@ from sync.parallel import in_parallel
 from sync.source import Cursor, EntityPage, RemoteList, SourceForbidden, SourceTalksOtherwise
 from sync.wire import Wire
 
+_ODD = (KeyError, TypeError, ValueError, AttributeError, LookupError)
+
+
+def understood(method: Callable[..., Any]) -> Callable[..., Any]:
+    """What a method reads is Central's; JSON of another shape is said to be none, not taken for a fault of ours."""
+
+    def read(found: Iterator[Any], wire: Wire) -> Iterator[Any]:
+        try:
+            yield from found
+        except _ODD:
+            raise wire.problem(SourceTalksOtherwise) from None
+
+    @functools.wraps(method)
+    def watched(self: CentralLists, *given: Any, **named: Any) -> Any:
+        try:
+            found = method(self, *given, **named)
+        except _ODD:
+            raise self._wire.problem(SourceTalksOtherwise) from None
+        return read(found, self._wire) if isinstance(found, Iterator) else found
+
+    return watched
+
 
 class CentralLists:
     """The part of `Central` that reads entity lists."""
@@ -22,6 +46,7 @@ class CentralLists:
     _project: int
     _page_rows: int
 
+    @understood
     def lists(self) -> tuple[RemoteList, ...]:
         try:
             named = self._wire.json(self._at("datasets"), "entity lists", or_none=True) or []
@@ -32,6 +57,7 @@ class CentralLists:
             RemoteList(one["name"], tuple(each["name"] for each in one.get("properties", ()))) for one in found
         )
 
+    @understood
     def entity_changes(self, name: str, cursor: Cursor) -> Iterator[EntityPage]:
         what, path = f"entity list {name}", self._at("datasets", f"{name}.svc", "Entities")
         skip, etag = cursor.get("skip"), cursor.get("etag_now", "")
