@@ -179,9 +179,17 @@ class Central(CentralLists):
             if probe.status == 304:
                 return
             etag = probe.etag
-        since, high = cursor.get("since"), cursor.get("high") or cursor.get("since") or ""
+        since, high, goes_on = cursor.get("since"), cursor.get("high") or cursor.get("since") or "", bool(skip)
         while True:
-            found = self._wire.json(path, what, params=self._asking(since, skip))
+            try:
+                found = self._wire.json(path, what, params=self._asking(since, skip))
+            except SourceTalksOtherwise:
+                if not goes_on:
+                    raise
+                # The row behind which the pass was to go on is gone: it begins anew.
+                yield from self.changes(form, {name: cursor[name] for name in ("since", "etag") if name in cursor})
+                return
+            goes_on = False
             rows = tuple(row_of(one) for one in found["value"])
             high = max([high, *(newest(one["__system"]) for one in found["value"])])
             skip = skiptoken(found.get("@odata.nextLink"))

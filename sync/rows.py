@@ -67,6 +67,7 @@ class One:
         """Gives by how much the number of submissions that are there grew: 1, 0 or -1."""
         row, before = self.row, self.before
         if self.content is not None and self.content.gone and before is None:
+            self.work.unsure.add(self.form.remote)
             return 0
         here, was_here = row.deleted_at is None, before is not None and before.deleted_at is None
         if self.content is not None and not self.content.gone:

@@ -116,10 +116,11 @@ def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
     if total is not None and total != row.theirs:
         _counted(work, form, total)
     now = dt.datetime.now(dt.UTC)
-    if row.census_at is None and total == row.live:
+    unsure = form.remote in work.unsure or (total is not None and total != row.live)
+    if row.census_at is None and total == row.live and not unsure:
         # The first pass was everything.
         work.steadily(lambda tx: tx.execute(source_form.update().where(*of_form(work, form)).values(census_at=now)))
-    elif work.full or (total is not None and total != row.live) or now - (row.census_at or now) > _CENSUS_EVERY:
+    elif work.full or unsure or now - (row.census_at or now) > _CENSUS_EVERY:
         _census(work, form)
 
 

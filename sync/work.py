@@ -59,6 +59,8 @@ class Work:
     problems: list[Problem] = field(default_factory=list)
     # Those that this run has met, by their ids here.
     submitters: dict[Submitter, UUID] = field(default_factory=dict, repr=False)
+    # Forms of which something was deleted while it was read: numbers alone do not show what became of it.
+    unsure: set[str] = field(default_factory=set)
     tell: Progress = lambda *_: None
     started: float = field(default_factory=time.monotonic)
 

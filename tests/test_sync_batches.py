@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 import time
+from base64 import b64decode
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,17 @@ from doubles.central import serve
 from doubles.central_world import World
 
 from cases import deliveries
-from store.tables import audit, cases, entity, membership, source_list, source_row, submission, submission_attachment
+from store.tables import (
+    audit,
+    cases,
+    entity,
+    membership,
+    source_form,
+    source_list,
+    source_row,
+    submission,
+    submission_attachment,
+)
 from submissions.delivery import Delivery
 from sync.parallel import Flat, Hands
 from sync.seen import Seen
@@ -128,6 +140,48 @@ def test_a_second_look_at_everything_writes_nothing(store, aftercare):
     sync(store, aftercare, full=True)
     after = versions()
     assert len(before) > 10 and {root for root in before if before[root] != after[root]} <= {roots[0]}
+    check(store, aftercare, world)
+    double.close()
+
+
+def test_a_pass_begins_anew_when_the_row_behind_which_it_broke_off_is_gone(store, aftercare):
+    world = World()
+    world.release(xform(HOUSE))
+    Team(world).houses(300, photo=False)
+    double = serve(world)
+    add_central(store, aftercare, double)
+    double.fail("500", "svc/Submissions", times=100, after=2)
+    assert sync(store, aftercare).problem.code == "source-slow"
+    with store.database.begin(aftercare) as tx:
+        token = tx.scalar(sa.select(source_form.c.cursor))["skip"]
+    root = json.loads(b64decode(token[2:]))["instanceId"]
+    world.delete("house", root)
+    world.purge("house", root)
+    double.faults.clear()
+    assert sync(store, aftercare).problem is None
+    check(store, aftercare, world)
+    double.close()
+
+
+def test_what_was_deleted_while_it_was_read_makes_a_run_compare_everything(store, aftercare):
+    world = World()
+    world.release(xform(HOUSE))
+    roots = Team(world).houses(20, photo=False)
+    double = serve(world)
+    add_central(store, aftercare, double)
+
+    def meanwhile(method, path):
+        if ".xml" in path and "submissions" in path:
+            double.before = None
+            with double.lock:
+                world.delete("house", roots[0])
+
+    double.before = meanwhile
+    done = sync(store, aftercare)
+    assert done.problem is None and done.counts["new"] == 19, done
+    assert any("Submissions" in path and "top" not in path and "count" in path for path in double.paths()), "nothing was compared"
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(source_form.c.live)) == 19
     check(store, aftercare, world)
     double.close()
 
