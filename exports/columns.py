@@ -60,7 +60,9 @@ def written(gathered: DataFrame, questions: list[Question], shape: Shape) -> lis
 
 def side_by_side(columns: Iterable[Series | Sequence[Any]]) -> DataFrame:
     """Columns as one frame. Their heads stand in the sheet, where two may be called the same."""
-    return DataFrame(dict(enumerate(columns)), dtype=object, copy=False)
+    # As arrays: there is one order of rows, which need not be found out again from each column's index.
+    arrays = (one.to_numpy() if isinstance(one, Series) else one for one in columns)
+    return DataFrame(dict(enumerate(arrays)), dtype=object, copy=False)
 
 
 def columns_of(said: Series, question: Question, shape: Shape) -> list[Series]:
