@@ -4,20 +4,23 @@ The key lives as long as the process, the file has no name: when the process end
 """
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from namjai.problems import StorageFull
 from store.actor import NO_PROJECT
 from store.keys import RecordKey
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CHUNK = 1 << 18
 _IN_MEMORY = 1 << 22
 
 
 class Spool:
-    """Write, then read once from the start. Up to 4 MB stay in memory."""
+    """Write, then read once from the start. Up to 4 MB stay in memory. Raises StorageFull."""
 
     def __init__(self) -> None:
         self._held: list[bytes] = []
@@ -50,10 +53,16 @@ class Spool:
             self._file = None
 
     def _flush(self) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 closed by `close`
         secret = self._key.encrypt(f"spool:{len(self._chunks)}", b"".join(self._held))
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile()  # noqa: SIM115 closed by `close`
+            self._file.write(secret)
+            self._file.flush()
+        except OSError as error:
+            if error.errno in FULL:
+                raise StorageFull() from error
+            raise
         self._chunks.append(len(secret))
-        self._file.write(secret)
         self._held.clear()
         self._size = 0

@@ -4,7 +4,6 @@ Knows folders; knows no form. Made without a name where the system can, so that 
 """
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -12,9 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from exports.spool import FULL
 from namjai.problems import Problem, StorageFull
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class TargetUnusable(Problem):
@@ -43,7 +41,7 @@ def complete(path: Path) -> Iterator[BinaryIO]:
                 _name(out, beside)
             os.replace(beside, path)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise StorageFull() from error
         raise TargetUnusable(file=path, why=_why(error)) from error
     finally:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import errno
 import io
 import os
 import re
@@ -44,7 +45,7 @@ from exports import making, reading, spool
 from exports.cells import RISKY
 from exports.tables import LanguageUnknown, write
 from exports.workbook import LONG_TEXTS, TooManyRows, column_name, pieces_of, titles_of
-from namjai.problems import Forbidden, NotFound
+from namjai.problems import Forbidden, NotFound, StorageFull
 from namjai.settings import ROOT
 from odk.xform import read_xform
 from odk.xlsform import Compiled
@@ -1053,6 +1054,22 @@ def test_the_watch_sees_what_the_library_would_leave_by_itself(watch: Watch, tmp
     book.close()
     watch.looking = False
     assert len(watch.opened) > 2
+
+
+def test_a_full_disk_is_said_and_no_file_looks_whole(
+    many: int, store: Store, aftercare: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, data: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(spool, "_IN_MEMORY", 1_000)
+    monkeypatch.setattr(spool.tempfile, "TemporaryFile", Full)
+    for kind in ("zip", "xlsx"):
+        out = io.BytesIO()
+        with pytest.raises(StorageFull):
+            write(store, aftercare, Wish("private", format=kind, profile="full"), out)
+        assert not zipfile.is_zipfile(out)
 
 
 def test_nothing_of_a_spool_lies_in_plain_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
