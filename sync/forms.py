@@ -33,7 +33,7 @@ def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[RemoteForm]:
     """All forms with all their versions. One that cannot be had is noted as a problem, and the others go on."""
     # Left out: all of them, those that will be published later too.
     chosen = work.row.options.get("forms")
-    before = work.steadily(_read_before, work)
+    before = work.look(_read_before, work)
     found = [one for one in work.source.forms(before) if chosen is None or one.remote in chosen]
     work.steadily(_remember, work, found)
     for one in found:

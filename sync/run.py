@@ -7,6 +7,7 @@ where it was.
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -31,6 +32,8 @@ from sync.work import Progress, Work, alone, begin, end, timezone_of
 
 _CENSUS_EVERY = dt.timedelta(hours=24)
 _CENSUS_ROWS = 500
+# Seconds that a thread may go on while another one wants to.
+_TURN = 0.0005
 # Pages that are downloading while one is stored.
 _AHEAD = 2
 
@@ -57,6 +60,8 @@ def run(
     """Read one source (its row). `full` compares every id and every file; `everything_due` asks for all files that
     have not come, whenever they were asked for last. Never raises for what a source does: that is in the answer.
     """
+    # Whoever downloads has something to do every few milliseconds; at Python's 5 ms it would wait for whoever stores.
+    sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
     actor = registry.actor_of(row.project_id, row.id)
     with alone(store, actor, row, wait=wait) as mine:
         if not mine:
