@@ -69,6 +69,15 @@ class SourceTalksOtherwise(SourceProblem):
     th = "{name} ตอบสิ่งที่ไม่ใช่ข้อมูล เช่น หน้าเข้าสู่ระบบหรือคำตอบไม่ครบ ตรวจว่า {server} เป็นเซิร์ฟเวอร์นั้นจริง"
 
 
+class SourceTooLarge(SourceTalksOtherwise):
+    code = "source-too-large"
+    en = (
+        "{name} sent an answer of more than {most} MB, which Namjai does not read. It stays there; tell your "
+        "administrator."
+    )
+    th = "{name} ส่งข้อมูลใหญ่กว่า {most} MB ซึ่งระบบไม่อ่าน ข้อมูลนี้ยังอยู่ที่เซิร์ฟเวอร์นั้น แจ้งผู้ดูแลระบบ"
+
+
 class SourceElsewhere(SourceProblem):
     code = "source-elsewhere"
     en = (

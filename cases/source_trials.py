@@ -163,9 +163,14 @@ def use(tx: sa.Connection, store: Store, actor: Actor, trial_id: UUID, chosen: C
         credentials=json.loads(key.decrypt("credentials", bytes(row.credentials))),
         every_seconds=row.wish["every"],
     )
-    _forget(tx, actor, source_trial.c.id == trial_id)
+    _forget(tx, actor.project, source_trial.c.id == trial_id)
     sources.ask_for_run(tx, store, actor, source_id)
     return source_id
+
+
+def forget_old(tx: sa.Connection, project: UUID) -> None:
+    """Tests that nobody used within a day go, with what they were told."""
+    _forget(tx, project, source_trial.c.asked_at < dt.datetime.now(dt.UTC) - _KEPT)
 
 
 def _ask(
@@ -173,7 +178,7 @@ def _ask(
 ) -> UUID:
     throttling.count(tx, store.keyring, "source-trial", str(actor.id), most=AN_HOUR, minutes=60)
     now, trial_id = dt.datetime.now(dt.UTC), new_id()
-    _forget(tx, actor, source_trial.c.asked_at < now - _KEPT)
+    forget_old(tx, actor.project)
     key = store.keyring.add_record(tx, actor.project, trial_id)
     tx.execute(
         source_trial.insert().values(
@@ -192,12 +197,12 @@ def _ask(
     return trial_id
 
 
-def _forget(tx: sa.Connection, actor: Actor, which: sa.ColumnElement[bool]) -> None:
+def _forget(tx: sa.Connection, project: UUID, which: sa.ColumnElement[bool]) -> None:
     """Tests go with their keys: then nothing opens the account any more that they were told."""
-    gone = source_trial.delete().where(source_trial.c.project_id == actor.project, which).returning(source_trial.c.id)
+    gone = source_trial.delete().where(source_trial.c.project_id == project, which).returning(source_trial.c.id)
     ids = list(tx.scalars(gone))
     if ids:
-        tx.execute(record_key.delete().where(record_key.c.project_id == actor.project, record_key.c.record_id.in_(ids)))
+        tx.execute(record_key.delete().where(record_key.c.project_id == project, record_key.c.record_id.in_(ids)))
 
 
 def _own(tx: sa.Connection, actor: Actor, trial_id: UUID, *, lock: bool = False) -> sa.Row:

@@ -21,7 +21,7 @@ from store.actor import driver
 from store.tables import source_form, submission
 from submissions.delivery import Changes
 from submissions.submitters import learn
-from sync.rows import BROKEN_ROW, One, RowFailed, delivery_of, is_of_the_row, of_form, review_of, stored
+from sync.rows import BROKEN_ROW, One, RowFailed, delivery_of, is_of_the_row, is_refused, of_form, review_of, stored
 from sync.source import Content, RemoteForm, Row
 from sync.work import Work
 
@@ -92,7 +92,7 @@ class _Piece:
         # that wait for each other in a circle are told so by PostgreSQL, and one of them tries again.
         changed = sorted(
             (row for row in self.rows.values() if self._is_new(row, known.get(row.remote_id), found)),
-            key=lambda row: (row.received_at, row.remote_id),
+            key=lambda row: row.received_at,  # of one instant: as they were listed
         )
         # Of a million rows that a census lists, only those that changed are locked: a lock is a write.
         if again := [row.remote_id for row in changed if row.remote_id in known]:
@@ -146,7 +146,7 @@ class _Piece:
         try:
             done = deliveries.take_new(tx, work.store, work.actor, given, in_order=not work.source.keeps_entities)
         except Problem as said:
-            if not deliveries.is_kept(said):
+            if not is_refused(said):
                 raise
             raise RowFailed from None
         except (sa.exc.DBAPIError, psycopg.Error) as error:

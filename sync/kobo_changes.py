@@ -185,6 +185,8 @@ class KoboChanges(KoboForms):
     def _after(self, form: RemoteForm, event: Event) -> Row:
         """What became of a submission of which the history tells."""
         row = self.look(form, event.root)
+        if row is None and not self._sees_all(form):
+            raise self._kobo.wire.problem(SourceForbidden, f"form {form.remote}")
         if row is None:
             root = f"uuid:{event.root}" if is_uuid(event.root) else event.root
             return Row(event.root, root, "", event.at, deleted_at=event.at)
@@ -230,7 +232,16 @@ class KoboChanges(KoboForms):
             yield from rows
 
     def is_there(self, form: RemoteForm, remote_id: str) -> bool:
-        return self._row(form, remote_id) is not None
+        if self._row(form, remote_id) is not None:
+            return True
+        # To an account that is shown some rows alone, the others look deleted.
+        if not self._sees_all(form):
+            raise self._kobo.wire.problem(SourceForbidden, f"form {form.remote}")
+        return False
+
+    def _sees_all(self, form: RemoteForm) -> bool:
+        said = self._detail(form.remote).get("effective_permissions")
+        return said is None or "view_submissions" in {str(one.get("codename")) for one in said}
 
     def look(self, form: RemoteForm, remote_id: str) -> Row | None:
         found = self._row(form, remote_id)

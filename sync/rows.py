@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from cases import deliveries
 from cases.source_problems import RowBroken
 from namjai.problems import Problem
+from odk.xml import XmlTooLarge
 from store.tables import quarantine, source_form, source_row, submission
 from submissions.delivery import Changes, Delivery, Outcome
 from submissions.quarantine import settle
@@ -75,13 +76,24 @@ class One:
         found = self.taken or self.found
         if before is not None and here and before.deleted_at is not None:
             self._count("restored", found is not None and deliveries.restore(*self._place(), found, self.work.name))
-        if not here and (before is None or was_here):
+        if not here and (before is None or was_here) and not self._is_elsewhere(found):
             at = row.deleted_at or dt.datetime.now(dt.UTC)
             self._count("deleted", found is not None and deliveries.delete(*self._place(), found, at, self.work.name))
         if found and here:
             self._review(found)
         self._remember(found)
         return int(here) - int(was_here)
+
+    def _is_elsewhere(self, found: UUID | None) -> bool:
+        """Whether another server, or another form of this one, still has the submission: then it is not gone."""
+        where = source_row.c.project_id == self.work.project, source_row.c.submission_id == found
+        this = sa.and_(
+            source_row.c.source_id == self.work.id,
+            source_row.c.remote == self.form.remote,
+            source_row.c.remote_id == self.row.remote_id,
+        )
+        query = sa.select(sa.literal(1)).where(*where, sa.not_(this), source_row.c.deleted_at.is_(None))
+        return found is not None and self.tx.scalar(query.limit(1)) is not None
 
     def _place(self) -> tuple[sa.Connection, Any, Any]:
         return self.tx, self.work.store, self.work.actor
@@ -121,7 +133,7 @@ class One:
                 self._took(changes)
                 return
             except Problem as said:
-                if not deliveries.is_kept(said):
+                if not is_refused(said):
                     raise
                 self._only_with_care()
                 problem = said
@@ -249,6 +261,14 @@ def delivery_of(work: Work, version: VersionContent) -> Delivery:
         timezone=work.timezone,
         declares=not work.source.keeps_entities,
     )
+
+
+def is_refused(problem: Problem) -> bool:
+    """Whether the fault is the delivery's own: then it goes to quarantine, however large it is.
+
+    A tablet hears that it is too large, and keeps it; a server would be asked for it for ever.
+    """
+    return deliveries.is_kept(problem) or problem.code == XmlTooLarge.code
 
 
 def is_of_the_row(error: Exception) -> bool:

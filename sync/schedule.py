@@ -8,6 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from cases import source_trials
 from cases.projects import all_projects, in_project
 from store.jobs import READ_DUE_SOURCES, READ_SOURCE, defer_once, handles, repeats
 from store.opening import KEEPER, Store
@@ -28,6 +29,7 @@ def read_due(store: Store, timestamp: int = 0) -> None:
         projects = [row.id for row in all_projects(tx)]
     for project in projects:
         with store.database.begin(in_project(project, "worker")) as tx:
+            source_trials.forget_old(tx, project)
             for row in registry.listed(tx, project):
                 if is_due(row, now):
                     defer_once(tx, READ_SOURCE, f"source/{row.id}", project=str(project), source=row.name)

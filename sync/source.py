@@ -21,6 +21,7 @@ from cases.source_problems import (
     SourceSignIn,
     SourceSlow,
     SourceTalksOtherwise,
+    SourceTooLarge,
     SourceUncertain,
     SourceUnreachable,
 )
@@ -278,6 +279,7 @@ __all__ = [
     "SourceSignIn",
     "SourceSlow",
     "SourceTalksOtherwise",
+    "SourceTooLarge",
     "SourceUncertain",
     "SourceUnreachable",
     "VersionContent",

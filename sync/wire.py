@@ -30,11 +30,14 @@ from sync.source import (
     SourceSignIn,
     SourceSlow,
     SourceTalksOtherwise,
+    SourceTooLarge,
     SourceUnreachable,
 )
 
 _BUSY = {408, 423, 425, 429, 500, 502, 503, 504}
 _REDIRECTS = {301, 302, 303, 307, 308}
+# A whole answer is held in memory: a file that is larger stays at its server. Listings are read as streams.
+MOST_BYTES = 128 * 1024 * 1024
 # How often what looks cut short is asked for.
 _CUT_SHORT = 4
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
@@ -71,6 +74,10 @@ class _Again(Exception):
 
     def __init__(self, problem: SourceProblem, after: float | None = None) -> None:
         self.problem, self.after = problem, after
+
+
+class _TooMuch(Exception):
+    """An answer that fills the memory."""
 
 
 class Wire:
@@ -229,6 +236,8 @@ class Wire:
             yield
         except (requests.exceptions.SSLError, urllib3.exceptions.SSLError):
             raise self.problem(SourceUnreachable) from None
+        except _TooMuch:
+            raise SourceTooLarge(name=self._name, most=MOST_BYTES // 1024 // 1024) from None
         except TimeoutError:
             raise _Again(self.problem(SourceSlow)) from None
         except _BROKEN:
@@ -258,7 +267,7 @@ class Wire:
             if response.status not in _REDIRECTS:
                 return response
             response.close()
-            url = urljoin(url, response.headers.get("Location", ""))
+            url = _next(url, response.headers.get("Location", ""))
         raise self.problem(SourceElsewhere)
 
     def _pool(self) -> tuple[urllib3.HTTPConnectionPool, str]:
@@ -280,7 +289,7 @@ class Wire:
     def _judged(self, response: urllib3.BaseHTTPResponse, what: str, or_none: bool) -> bool:
         status = response.status
         if status in (200, 304):
-            if response.headers.get("Content-Type", "").startswith("text/html"):
+            if response.headers.get("Content-Type", "").lower().startswith("text/html"):
                 raise self.problem(SourceTalksOtherwise)
             return True
         if status == 404 and or_none:
@@ -333,9 +342,13 @@ class Reader:
             return b""
         if size > 0:
             return self._piece(size)
-        pieces = [self._piece(262_144)]
-        while pieces[-1] and not self._is_read():
+        pieces: list[bytes] = []
+        held = 0
+        while not pieces or (pieces[-1] and not self._is_read()):
             pieces.append(self._piece(262_144))
+            held += len(pieces[-1])
+            if held > MOST_BYTES:
+                raise _TooMuch
         return b"".join(pieces)
 
     def _is_read(self) -> bool:
@@ -354,6 +367,14 @@ class Reader:
         return piece
 
 
+def _next(url: str, location: str) -> str:
+    """Where a redirect leads; nowhere, for what is no address."""
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
+
+
 def _seconds(text: str | None) -> float | None:
     """What Retry-After asks for: seconds, or a date."""
     if not text:
@@ -364,6 +385,8 @@ def _seconds(text: str | None) -> float | None:
         pass
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
+    # "-0000" says a time without a zone.
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     return max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds())

@@ -126,6 +126,16 @@ def test_an_old_test_goes_with_its_account_when_the_next_one_comes(ploy, central
         assert tx.scalar(sa.select(sa.func.count()).select_from(source_trial)) == 1
 
 
+def test_a_test_that_nobody_used_is_gone_after_a_day_though_no_other_comes(ploy, central, store, aftercare):
+    trial = uuid.UUID(tried(ploy, central, store).rpartition("/")[2])
+    with store.database.begin(aftercare) as tx:
+        tx.execute(source_trial.update().values(asked_at=dt.datetime.now(dt.UTC) - dt.timedelta(hours=25)))
+    schedule.read_due(store)
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(source_trial)) == 0
+        assert tx.scalar(sa.select(sa.func.count()).where(record_key.c.record_id == trial)) == 0
+
+
 @pytest.mark.parametrize(
     ("other", "said"),
     [({"password": "wrong"}, "does not accept"), ({"project": "7"}, "has no"), ({"url": "http://127.0.0.1:9"}, "does not answer")],

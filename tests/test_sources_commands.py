@@ -120,7 +120,7 @@ def test_the_worker_reads_what_is_due_and_nothing_twice(central, store, aftercar
         assert tx.scalar(sa.select(sa.func.count()).select_from(source_run)) == 2
 
 
-@pytest.mark.parametrize("url", ["http://central.example.org", "ftp://central.example.org", "https://a:b@central.example.org", "central"])
+@pytest.mark.parametrize("url", ["http://central.example.org", "ftp://central.example.org", "https://a:b@central.example.org", "https://token@central.example.org", "https://central.example.org\\.evil.example", "https://central.example.org/ x", "https://central.\nexample.org", "https://" + "c" * 300, "central"])
 def test_an_address_over_which_a_password_would_leak_is_refused(url):
     from sync.registry import SourceAddressUnsafe, checked_address
 
