@@ -18,7 +18,8 @@ def main() -> int:
     seed, named = os.environ.get("SEED", ""), os.environ.get("FAULT", "")
     settings = {**os.environ, "NAMJAI_SOAK": "1", "NAMJAI_SEED": seed, "NAMJAI_FAULT": named}
     chosen = [CATALOGUE] if named else [YEAR, CATALOGUE]
-    command = [sys.executable, "-m", "pytest", "-n", "0" if named else "2", "-rA" if named else "-rP", *(str(TESTS / one) for one in chosen)]
+    shown = ["-rpP", "--show-capture=stdout"]
+    command = [sys.executable, "-m", "pytest", "-n", "0" if named else "2", *shown, *(str(TESTS / one) for one in chosen)]
     return subprocess.run(command, cwd=TESTS.parent, env=settings, check=False).returncode
 
 
