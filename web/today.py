@@ -20,7 +20,7 @@ from web import words
 from web.case_words import grant_title, said
 from web.frame import page
 from web.signed_in import may, programme, requires, saw, seeing
-from web.submissions import row_of
+from web.submission_queue import row_of
 from web.words import t
 
 pages = Blueprint("today", __name__)
