@@ -69,8 +69,9 @@ def applied(arrival: Arrival, lists: dict[str, sa.Row], wanted: list[Wanted]) ->
             case_id = change.case_id
         else:
             case_id = case_of_known(arrival, row, one.uuid)
-            if one.action is not None and (fed := fed_before(arrival, row, one.uuid, case_id)):
-                changes.append(fed)
+            if one.action is not None:
+                told = fed_before(arrival, row, one.uuid, case_id) or _made_before(arrival, row, one, case_id)
+                changes += [told] if told else []
         if case_id:
             cases[case_id] = None
     _set_cases(arrival, tuple(cases))
@@ -181,6 +182,18 @@ def fed_before(arrival: Arrival, row: sa.Row, uuid: UUID, case_id: UUID | None) 
     before = None if act == "create" else data
     stale = stored.conflict is not None
     return EntityChange(row.name, uuid, stored.version, act, stored.label, data, before, stale, case_id)
+
+
+def _made_before(arrival: Arrival, row: sa.Row, one: Wanted, case_id: UUID | None) -> EntityChange | None:
+    """An edit that still names the entity which its submission made. The home of a list hears nothing of edits, so the
+    entity stays as it was; but whoever follows the submission must know that it speaks of the same one."""
+    if not arrival.instance.deprecated_id or one.action is None or one.action.act != "create":
+        return None
+    stored = arrival.tx.execute(sa.select(entity).where(*_is(arrival.project, row.name, one.uuid))).one_or_none()
+    if stored is None or stored.placeholder or stored.deleted_at:
+        return None
+    data, stale = dict(stored.data), stored.conflict is not None
+    return EntityChange(row.name, one.uuid, stored.version, "update", stored.label, data, data, stale, case_id)
 
 
 def _act(arrival: Arrival, row: sa.Row, action: EntityAction, uuid: UUID) -> EntityChange:

@@ -15,6 +15,7 @@ from store.tables import (
     entity_version,
     form,
     form_version,
+    rule_failure,
     submission,
     submission_attachment,
 )
@@ -180,6 +181,25 @@ def test_a_deleted_submission_leaves_lists_and_counts_and_may_come_back(read, wo
     with store.database.begin(aftercare) as tx:
         assert status(tx, aftercare.project)["submissions"] == 1
     check(store, aftercare, world)
+
+
+def test_an_approval_of_a_request_that_its_server_edited_is_suspended_and_can_be_given_again(store, aftercare, person):
+    """Central tells its entity list nothing of an edit: the grant must not lose its request."""
+    from grant_desk import Desk
+
+    worker, coordinator = person("field_staff"), person("coordinator")
+    desk = Desk(store, aftercare)
+    desk.intake(worker)
+    grant = desk.request(worker)
+    with store.database.begin(aftercare) as tx:
+        tx.execute(entity_list.update().values(home="field"))
+    desk.approve(grant, coordinator)
+    desk.edit(worker, reason="Another reason")
+    assert desk.row(grant).state == "suspended" and desk.letters(grant)[0].state == "void"
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(rule_failure)) == 0
+    desk.approve(grant, coordinator)
+    assert desk.row(grant).state == "approved"
 
 
 def test_an_approval_of_a_deleted_request_is_suspended_and_can_be_given_again(store, aftercare, person):
