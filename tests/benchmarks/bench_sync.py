@@ -198,18 +198,18 @@ def bare(server: str, rows: int, connections: int) -> dict[str, float]:
 def content(rows: int = 3000, connections: int = 4, rounds: int = 3) -> dict[str, float]:
     """XML a second of a first run, all of it counted, and as a part of the bare loop's rate in the same minute."""
     found: dict[str, list[float]] = {"rate": [], "ratio": [], "cpu": [], "database": [], "memory": []}
-    with standing(rows=rows) as made:
-        for _ in range(rounds):
+    for _ in range(rounds):
+        with standing(rows=rows) as made:
             loop = in_process("bench_sync", f"bench_sync.bare({made.double.url!r}, {rows}, {connections})")["rate"]
             made.new_source(connections)
             before = made.database_cpu()
             done = made.run()
-            assert done["counts"]["new"] == rows, done["counts"]
-            rate = rows / done["seconds"]
-            per_row = 1000 / rows
-            took = (rate, rate / loop, done["cpu"] * per_row, (made.database_cpu() - before) * per_row, done["memory"])
-            for name, value in zip(found, took, strict=True):
-                found[name].append(value)
+            database = made.database_cpu() - before
+        assert done["counts"]["new"] == rows, done["counts"]
+        rate, per_row = rows / done["seconds"], 1000 / rows
+        took = (rate, rate / loop, done["cpu"] * per_row, database * per_row, done["memory"])
+        for name, value in zip(found, took, strict=True):
+            found[name].append(value)
     return {name: statistics.median(values) for name, values in found.items()}
 
 
