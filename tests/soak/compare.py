@@ -236,7 +236,9 @@ def _declared(tx: sa.Connection, actor: Actor, year: Year) -> int:
         sure: dict[str, Any] = {}
         for uuid, one in wanted.items():
             said = writers.get((name, uuid), [])
-            first, rest = said[0], said[1:]
+            # An edit may have named the person who came later.
+            first = next(each for each in said if each.entity.get("create") in ("true", "1"))
+            rest = [each for each in said if each is not first]
             if first.deleted:
                 continue
             row = rows.get(uuid)
