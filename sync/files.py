@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -12,11 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 from namjai.problems import Problem
 from store.tables import source_file, source_form, source_row
 from submissions import attachments
-from sync.parallel import in_parallel
+from sync.parallel import Hands
 from sync.source import FetchedFile, RemoteForm, SourceNotThere, SourceProblem, SourceSlow, SourceTalksOtherwise
 from sync.work import Work
 
 _AT_ONCE = 40
+_BYTES_AT_ONCE = 4 * 1024 * 1024
 # A file that has not come is asked for again later and later, up to twice a day; a full run asks always.
 _FIRST, _LONGEST = dt.timedelta(minutes=2), dt.timedelta(hours=12)
 
@@ -37,16 +39,23 @@ class _Found:
     lacking: bool = False
     problem: Problem | None = None
 
+    @property
+    def weight(self) -> int:
+        """How many bytes it keeps."""
+        return sum(len(one.file.content) for one in self.fetched)
+
 
 def bring_files(work: Work) -> None:
     """Ask for the files that are due and store what is there. Raises SourceProblem for all of a source."""
     done, after = 0, ("", "")
-    while batch := work.look(_due, work, after):
-        after = (batch[-1].row.remote, batch[-1].row.remote_id)
-        found = list(_patient(in_parallel(lambda one: _look(work, one), batch, max(work.source.connections, 1))))
-        work.steadily(_store, work, found)
-        done += len(batch)
-        work.tell("files", "", done, None)
+    with closing(Hands(max(work.source.connections, 1))) as hands:
+        while batch := work.look(_due, work, after):
+            after = (batch[-1].row.remote, batch[-1].row.remote_id)
+            with closing(hands.each(lambda one: _look(work, one), batch, lambda found: found.weight)) as found:
+                for some in _pieces(_patient(found)):
+                    work.steadily(_store, work, some)
+                    done += len(some)
+                    work.tell("files", "", done, None)
 
 
 def _due(tx: sa.Connection, work: Work, after: tuple[str, str]) -> list[_Due]:
@@ -115,6 +124,20 @@ def _look(work: Work, due: _Due) -> _Found:
         return _Found(due, tuple(fetched), lacking)
     except (SourceSlow, SourceTalksOtherwise, SourceNotThere) as problem:
         return _Found(due, lacking=True, problem=problem)
+
+
+def _pieces(found: Iterator[_Found]) -> Iterator[list[_Found]]:
+    """So many as are stored in one transaction: large files do not wait for each other in memory."""
+    some: list[_Found] = []
+    size = 0
+    for one in found:
+        some.append(one)
+        size += one.weight
+        if size >= _BYTES_AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _patient(found: Iterator[_Found]) -> Iterator[_Found]:

@@ -48,15 +48,20 @@ class InOrder(Iterator[B], Generic[A, B]):
     ) -> None:
         self._do, self._weigh, self._ended = do, weigh, ended
         self._room, self._held, self._closed = threading.Condition(), 0, False
-        self._waiting: deque[Future[B]] = deque(pool.submit(self._one, one) for one in given)
+        # Whose turn it is: somebody waits for that one, so it waits for no room, whatever came before it.
+        self._turn = -1
+        self._waiting: deque[Future[B]] = deque(pool.submit(self._one, n, one) for n, one in enumerate(given))
 
     def __next__(self) -> B:
         if not self._waiting:
             raise StopIteration
+        with self._room:
+            self._turn += 1
+            self._room.notify_all()
         result = self._waiting.popleft().result()
         with self._room:
             self._held -= self._weigh(result)
-            self._room.notify()
+            self._room.notify_all()
         return result
 
     def close(self) -> None:
@@ -68,9 +73,9 @@ class InOrder(Iterator[B], Generic[A, B]):
             one.cancel()
         self._waiting.clear()
 
-    def _one(self, given: A) -> B:
+    def _one(self, number: int, given: A) -> B:
         with self._room:
-            while self._held > _ROOM and not self._closed and not self._ended.is_set():
+            while self._held > _ROOM and number > self._turn and not self._closed and not self._ended.is_set():
                 self._room.wait(1)
         result = self._do(given)
         with self._room:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import sqlalchemy as sa
-from central_truth import HOUSE, Team, add_central, sync, xform
+from central_truth import HOUSE, Team, add_central, check, sync, xform
 from doubles.central import serve
 from doubles.central_world import World
 
@@ -92,6 +92,35 @@ def test_an_answer_without_an_end_is_not_read_to_it(store, aftercare, world, cen
     done = sync(store, aftercare)
     assert done.problem is not None and done.problem.code == "source-too-large"
     assert "MB" in done.problem.text("en") and done.problem.text("th") != done.problem.text("en")
+
+
+def test_large_photos_do_not_wait_for_each_other_in_memory(store, aftercare, world, central, monkeypatch):
+    from submissions import attachments
+    from sync import files, parallel
+    from sync.central import Central
+
+    monkeypatch.setattr(files, "_BYTES_AT_ONCE", 5)
+    monkeypatch.setattr(parallel, "_ROOM", 5)
+    fetched, stored, most = [], [], []
+    get, put = Central.file, attachments.put
+
+    def watched_get(*given, **named):
+        fetched.append(1)
+        most.append(len(fetched) - len(stored))
+        return get(*given, **named)
+
+    def watched_put(*given, **named):
+        stored.append(1)
+        return put(*given, **named)
+
+    monkeypatch.setattr(Central, "file", watched_get)
+    monkeypatch.setattr(attachments, "put", watched_put)
+    add_central(store, aftercare, central)
+    Team(world).houses(30, photo=True)
+    assert sync(store, aftercare).counts["files"] == 30
+    # Four connections, what each of them may have begun, and the piece being stored.
+    assert max(most) <= 10
+    check(store, aftercare, world)
 
 
 @pytest.mark.parametrize(("said", "seconds"), [("Wed, 25 Nov 2020 03:00:00 -0000", 0.0), ("7", 7.0), ("soon", None), ("Wed, 25 Nov 99999 03:00:00 GMT", None)])
