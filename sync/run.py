@@ -27,7 +27,7 @@ from sync.forms import bring_forms, bring_lists, forms_of
 from sync.progress import Noted
 from sync.rows import of_form, take_again
 from sync.seen import Seen
-from sync.source import Page, RemoteForm, Row, SourceForbidden, SourceNotThere, SourceProblem
+from sync.source import Page, RemoteForm, Row, SourceForbidden, SourceNotThere, SourceProblem, SourceUncertain
 from sync.work import Progress, Work, alone, begin, end, timezone_of
 
 _CENSUS_EVERY = dt.timedelta(hours=24)
@@ -202,10 +202,13 @@ def _census(work: Work, form: RemoteForm) -> None:
             Batch(work, form, new).store()
         done += len(some)
         work.tell("census", form.title, done, max(about, done) if about else None)
-    for remote_id in list(_not_in(work, form, seen)):
-        # A listing that forgot half of its rows must not bury them: each one that it lacks is asked for.
-        if not work.source.is_there(form, remote_id):
-            _bury(work, form, remote_id)
+    # A listing that forgot half of its rows must not bury them: each one that it lacks is asked for.
+    gone = [one for one in _not_in(work, form, seen) if not work.source.is_there(form, one)]
+    if gone and form.remote not in {one.remote for one in work.source.forms()}:
+        # The form went, or our right to it, while we asked: then every answer was "not there".
+        raise SourceUncertain(name=work.source.name)
+    for remote_id in gone:
+        _bury(work, form, remote_id)
     values = {"census_at": dt.datetime.now(dt.UTC), "theirs": len(seen)}
     work.steadily(lambda tx: tx.execute(source_form.update().where(*of_form(work, form)).values(**values)))
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 import pytest
 from central_truth import HOUSE, Team, add_central, check, sync, xform
 from doubles.central import serve
 from doubles.central_world import World
+
+from sync.central import Central
 
 
 @pytest.fixture
@@ -68,6 +72,24 @@ def test_half_an_instance_is_asked_for_again_before_it_is_held_for_one_that_nobo
     team.houses(3)
     central.fail("truncated", "submissions/uuid", times=2)
     assert "quarantined" not in read().counts
+    check(store, aftercare, world)
+
+
+def test_a_form_that_goes_while_it_is_compared_buries_nobody(read, team, world, store, aftercare, monkeypatch):
+    team.houses(5)
+    read()
+    asked = []
+
+    def forms(source, known=MappingProxyType({}), real=Central.forms):
+        asked.append(1)
+        return real(source, known) if len(asked) == 1 else iter(())
+
+    monkeypatch.setattr(Central, "forms", forms)
+    monkeypatch.setattr(Central, "census", lambda source, form: iter(()))
+    monkeypatch.setattr(Central, "is_there", lambda source, form, remote_id: False)
+    assert sync(store, aftercare, full=True).problem.code == "source-uncertain"
+    monkeypatch.undo()
+    read(full=True)
     check(store, aftercare, world)
 
 
