@@ -59,7 +59,7 @@ def hinted(store: Store, kind: str, secret: str) -> bool:
 def _named(store: Store, secret: str) -> tuple[UUID, UUID]:
     """The project and the source that a secret claims to be of; nil where it claims nothing."""
     try:
-        project = visitor(store.database, secret).actor.project
+        project = visitor(store.database, store.keyring, secret).actor.project
         return project, UUID(bytes=base64.urlsafe_b64decode(secret[_KEY : _KEY + _ID] + "=="))
     except (TokenUnknown, ValueError):
         return _NONE, _NONE

@@ -137,27 +137,28 @@ def listed(tx: sa.Connection, project_id: UUID, *, revoked: bool = False) -> lis
 class Visitor:
     """Somebody at the door whose token begins with a project's key; nothing else is known of them yet."""
 
-    token: str
+    # The token as it is kept.
+    mark: bytes
     actor: Actor
     timezone: str
 
 
-def visitor(database: Database, token: str) -> Visitor:
+def visitor(database: Database, keyring: Keyring, token: str) -> Visitor:
     """The visitor that a token announces. Raises TokenUnknown when there is no such project."""
     place = _project_of(database, token[:_KEY_LENGTH]) if len(token) == _TOKEN and token.isascii() else None
     if place is None:
         raise TokenUnknown()
-    return Visitor(token, Actor("tablet", projects=(place[0],), scope="all"), place[1])
+    return Visitor(keyring.hash("tokens", token), Actor("tablet", projects=(place[0],), scope="all"), place[1])
 
 
-def identified(tx: sa.Connection, keyring: Keyring, who: Visitor) -> Tablet:
+def identified(tx: sa.Connection, who: Visitor) -> Tablet:
     """The tablet that a token belongs to, asked anew in each transaction: revocation holds at once.
 
     Also notes the last contact, once a minute. Raises TokenUnknown.
     """
     project_id = who.actor.project
     with driver(tx) as cursor:
-        cursor.execute(_FIND, {"project": project_id, "hash": keyring.hash("tokens", who.token)})
+        cursor.execute(_FIND, {"project": project_id, "hash": who.mark})
         row = cursor.fetchone()
     if row is None:
         raise TokenUnknown()
@@ -170,13 +171,6 @@ def identified(tx: sa.Connection, keyring: Keyring, who: Visitor) -> Tablet:
             .values(last_seen_at=now)
         )
     return Tablet(Actor("tablet", tablet_id, (project_id,), "all", team), name, user_id, team, who.timezone, seen_at)
-
-
-def by_token(database: Database, keyring: Keyring, token: str) -> Tablet:
-    """The tablet of a token, in a transaction of its own. Raises TokenUnknown."""
-    who = visitor(database, token)
-    with database.begin(who.actor) as tx:
-        return identified(tx, keyring, who)
 
 
 _FIND = """
@@ -234,7 +228,6 @@ def collect_settings(url: str, project_name: str, *, language: str = "th") -> st
 __all__ = [
     "Tablet",
     "Visitor",
-    "by_token",
     "collect_settings",
     "create",
     "identified",

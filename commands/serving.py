@@ -16,7 +16,8 @@ import click
 from namjai.problems import Problem
 from namjai.settings import ROOT, Settings
 
-WEB_PROCESSES = 2
+# One more than the cores of a small server: there is always one that does not wait for the disk.
+WEB_PROCESSES = 3
 # More than the cores: a tablet on a slow line holds its thread for as long as its pictures take to arrive.
 THREADS = 8
 
@@ -110,9 +111,10 @@ def noted_address(settings: Settings) -> str | None:
 
 
 def _is_for_whoever_runs_it(told: logging.LogRecord) -> bool:
-    """Whether a word of the server belongs on the terminal: not its advice about THREADS, which we have weighed, nor
-    that it ended a process which a browser kept waiting."""
-    return not told.getMessage().startswith(("Configuration allows spawning up to", "Killing worker-"))
+    """Whether a word of the server belongs on the terminal: not its advice about WEB_PROCESSES and THREADS, which we
+    have weighed, nor that it ended a process which a browser kept waiting."""
+    advice = ("Configuration allows spawning up to", "Configured number of workers appears", "Killing worker-")
+    return not told.getMessage().startswith(advice)
 
 
 class Background:

@@ -92,6 +92,7 @@ class Keyring:
         }
         self.version = max(organisation)
         self._purposes = purposes
+        self._newest = {name: version for name, version in sorted(purposes)}
 
     def __repr__(self) -> str:
         return f"Keyring(version={self.version})"
@@ -164,7 +165,7 @@ class Keyring:
         return hmac.digest(key, b"".join(len(part).to_bytes(8, "big") + part for part in measured), "sha256")
 
     def purpose_version(self, purpose: str) -> int:
-        return max(version for name, version in self._purposes if name == purpose)
+        return self._newest[purpose]
 
 
 def seal(public: bytes, project: UUID, record: UUID, key: bytes) -> bytes:

@@ -33,7 +33,7 @@ def receive_new(
     arrivals = [one for one in given if one is not None]
     if not arrivals:
         return [None] * len(given)
-    new = {id(one) for one, is_new in zip(arrivals, rows.insert_new(arrivals), strict=True) if is_new}
+    new = {id(one) for one, is_new in zip(arrivals, rows.insert_many(arrivals), strict=True) if is_new}
     taken = [one for one in arrivals if id(one) in new]
     attachments.expect(taken)
     told = dict(zip((id(one) for one in taken), named_entities.apply(taken), strict=True))

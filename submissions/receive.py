@@ -35,7 +35,6 @@ class Arrival:
     digest: bytes
     submission_id: UUID
     key: RecordKey | None = None
-    wrapped: bytes = b""
     answers: Answers | None = None
     # The version that was the submission's until now.
     replaced: str | None = None
@@ -71,8 +70,8 @@ def receive(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery) -
 
 
 def _original(arrival: Arrival) -> Changes:
-    if rows.insert_submission(arrival, root=arrival.instance.instance_id, state="received"):
-        return _first(arrival, Outcome.NEW)
+    if rows.insert_new(arrival, root=arrival.instance.instance_id, state="received", verb="submission.new"):
+        return _with_consequences(arrival, Outcome.NEW)
     known = rows.version_of(arrival, arrival.instance.instance_id)
     if known is not None:
         return _again(arrival, known)
@@ -111,20 +110,14 @@ def _edit(arrival: Arrival) -> Changes:
         join.join(arrival, after)
         return changes_of(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
     if after is None:
-        if not rows.insert_submission(arrival, root=replaced, state="edited"):
-            arrival.submission_id = rows.submission_rooted(arrival, replaced)
-            return _becomes_current(arrival)
-        return _first(arrival, Outcome.EDITED)
+        if rows.insert_new(arrival, root=replaced, state="edited", verb="submission.edited"):
+            return _with_consequences(arrival, Outcome.EDITED)
+        arrival.submission_id = rows.submission_rooted(arrival, replaced)
+        return _becomes_current(arrival)
     arrival.submission_id = after
     rows.set_root(arrival, replaced)
     rows.insert_version(arrival, "submission.original")
     return changes_of(arrival, Outcome.ORIGINAL, files=attachments.keep(arrival, expected=False))
-
-
-def _first(arrival: Arrival, outcome: Outcome) -> Changes:
-    """The rows of a submission that was not here, then its files, its entities, its cases."""
-    rows.insert_version(arrival, f"submission.{outcome}", with_key=True)
-    return _with_consequences(arrival, outcome)
 
 
 def _becomes_current(arrival: Arrival) -> Changes:
@@ -136,6 +129,7 @@ def _becomes_current(arrival: Arrival) -> Changes:
 
 
 def _with_consequences(arrival: Arrival, outcome: Outcome) -> Changes:
+    """What follows from answers that are now the submission's: its files, its entities, its cases."""
     files = attachments.keep(arrival, expected=True)
     changed, cases = entities.apply(arrival)
     return changes_of(arrival, outcome, current=True, entities=changed, cases=cases, files=files)

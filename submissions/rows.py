@@ -1,6 +1,6 @@
 """The statements by which a delivery becomes rows. Written in SQL, because the door is measured in microseconds.
 
-Two statements store a new submission: the first meets the unique constraint, the second brings the rest.
+One statement stores a new submission: its row meets the unique constraint, and the rest is written only behind it.
 """
 from __future__ import annotations
 
@@ -22,32 +22,35 @@ if TYPE_CHECKING:
     from submissions.receive import Arrival
 
 _ANSWERS = "open, sensitive, identifying, restricted, flags"
-_INSERT_SUBMISSION = f"""
+_SUBMISSION = f"""
 INSERT INTO submission (project_id, id, xml_form_id, root_instance_id, instance_id, form_origin, form_version,
   review_state, event_date, event_text, received_at, app_user_id, user_id, device_id, {_ANSWERS}, row_version)
 VALUES (%(project)s, %(id)s, %(form)s, %(root)s, %(instance)s, %(origin)s, %(version)s,
   %(state)s, %(event_date)s, %(event_text)s, %(received_at)s, %(app_user)s, %(user)s, %(device)s,
   %(open)s, %(sensitive)s, %(identifying)s, %(restricted)s, %(flags)s, 1)
-ON CONFLICT (project_id, xml_form_id, root_instance_id) DO NOTHING
+ON CONFLICT (project_id, xml_form_id, root_instance_id) DO NOTHING RETURNING 1
 """
 _VERSION = """
 INSERT INTO submission_version (project_id, xml_form_id, instance_id, submission_id, deprecated_id, form_origin,
   form_version, received_at, app_user_id, user_id, device_id, digest, raw)
-VALUES (%(project)s, %(form)s, %(instance)s, %(id)s, %(deprecated)s, %(origin)s,
-  %(version)s, %(received_at)s, %(app_user)s, %(user)s, %(device)s, %(digest)s, %(raw)s)
-ON CONFLICT DO NOTHING RETURNING 1
+SELECT %(project)s, %(form)s, %(instance)s, %(id)s, %(deprecated)s, %(origin)s,
+  %(version)s, %(received_at)s, %(app_user)s, %(user)s, %(device)s, %(digest)s, %(raw)s
+{behind} ON CONFLICT DO NOTHING RETURNING 1
 """
 _AUDIT = """
 INSERT INTO audit (project_id, id, xid, at, actor_kind, actor_id, verb, subject_kind, subject_id, detail, mac)
-VALUES (%(project)s, %(a_id)s, pg_current_xact_id(), %(a_at)s, %(a_kind)s, %(a_actor)s, %(a_verb)s, 'submission',
-  %(id)s, %(a_detail)s, %(a_mac)s)
+SELECT %(project)s, %(a_id)s, pg_current_xact_id(), %(a_at)s, %(a_kind)s, %(a_actor)s, %(a_verb)s, 'submission',
+  %(id)s, %(a_detail)s, %(a_mac)s {behind}
 """
 _KEY = """
 INSERT INTO record_key (project_id, record_id, kind, version, wrapped)
-VALUES (%(project)s, %(id)s, 'wrapped', %(key_version)s, %(wrapped)s)
+SELECT %(project)s, %(id)s, 'wrapped', %(key_version)s, %(wrapped)s {behind}
 """
-_INSERT_REST = f"WITH v AS ({_VERSION}), a AS ({_AUDIT}) SELECT count(*) FROM v"
-_INSERT_REST_WITH_KEY = f"WITH v AS ({_VERSION}), a AS ({_AUDIT}), k AS ({_KEY}) SELECT count(*) FROM v"
+_INSERT_VERSION = f"WITH v AS ({_VERSION}), a AS ({_AUDIT}) SELECT count(*) FROM v".replace("{behind}", "")
+_INSERT_NEW = (
+    f"WITH s AS ({_SUBMISSION}), v AS ({_VERSION}), a AS ({_AUDIT}), k AS ({_KEY})"
+    " SELECT (SELECT count(*) FROM s), (SELECT count(*) FROM v)"
+).replace("{behind}", "FROM s")
 _REPLACE = """
 UPDATE submission SET instance_id = %(instance)s, form_origin = %(origin)s, form_version = %(version)s,
   review_state = 'edited', event_date = %(event_date)s, event_text = %(event_text)s, updated_at = %(received_at)s,
@@ -65,54 +68,61 @@ class Known:
     digest: bytes
 
 
-def insert_submission(arrival: Arrival, *, root: str, state: str) -> bool:
-    """The submission's own row, under a new key. False when the root instance is here already."""
+def insert_new(arrival: Arrival, *, root: str, state: str, verb: str) -> bool:
+    """A submission's own row under a new key, its version with the raw XML, the audit event.
+
+    False, and nothing is written, when the root instance is here already. Raises InstanceConflict or EditConflict when
+    the version belongs to another submission.
+    """
     with driver(arrival.tx) as cursor:
-        cursor.execute(_INSERT_SUBMISSION, _submission_facts(arrival, root, state))
-        if cursor.rowcount == 1:
+        cursor.execute(_INSERT_NEW, _new_facts(arrival, root, state, verb))
+        if _is_new(cursor.fetchone(), arrival):
             return True
     arrival.key = None
     return False
 
 
-def insert_version(arrival: Arrival, verb: str, *, with_key: bool = False) -> None:
-    """The version's row with its raw XML, and the audit event. Raises InstanceConflict or EditConflict."""
+def insert_version(arrival: Arrival, verb: str) -> None:
+    """One more version of a submission that is here, and the audit event. Raises InstanceConflict or EditConflict."""
     with driver(arrival.tx) as cursor:
-        cursor.execute(_INSERT_REST_WITH_KEY if with_key else _INSERT_REST, _version_facts(arrival, verb))
-        kept = cursor.fetchone()
-        if kept is None or kept[0] != 1:
-            raise EditConflict() if arrival.instance.deprecated_id else InstanceConflict()
+        cursor.execute(_INSERT_VERSION, _facts(arrival) | _version_facts(arrival, verb))
+        if cursor.fetchone() != (1,):
+            raise _conflict(arrival)
 
 
-def insert_new(arrivals: Sequence[Arrival]) -> list[bool]:
-    """The same of many originals, in two round trips: which of them were new. The others are as they were.
-
-    Raises InstanceConflict.
-    """
+def insert_many(arrivals: Sequence[Arrival]) -> list[bool]:
+    """`insert_new` of many originals, in one round trip: which of them were new. Raises InstanceConflict."""
+    facts = [_new_facts(one, one.instance.instance_id, "received", "submission.new") for one in arrivals]
     with driver(arrivals[0].tx) as cursor:
-        facts = [_submission_facts(one, one.instance.instance_id, "received") for one in arrivals]
-        cursor.executemany(_INSERT_SUBMISSION, facts, returning=True)
-        new = [result.rowcount == 1 for result in cursor.results()]
-    taken = [one for one, is_new in zip(arrivals, new, strict=True) if is_new]
-    if taken:
-        with driver(arrivals[0].tx) as cursor:
-            facts = [_version_facts(one, "submission.new") for one in taken]
-            cursor.executemany(_INSERT_REST_WITH_KEY, facts, returning=True)
-            if any(result.fetchone() != (1,) for result in cursor.results()):
-                raise InstanceConflict()
-    return new
+        cursor.executemany(_INSERT_NEW, facts, returning=True)
+        results = [result.fetchone() for result in cursor.results()]
+    return [_is_new(row, one) for row, one in zip(results, arrivals, strict=True)]
 
 
-def _submission_facts(arrival: Arrival, root: str, state: str) -> dict[str, Any]:
-    arrival.key, arrival.wrapped = arrival.store.keyring.new_record(arrival.project, arrival.submission_id)
-    return _facts(arrival) | answer_columns(arrival) | {"root": root, "state": state}
+def _is_new(counts: tuple[int, int] | None, arrival: Arrival) -> bool:
+    """By how many submissions and versions were written."""
+    if counts == (1, 0):
+        raise _conflict(arrival)
+    return counts == (1, 1)
+
+
+def _conflict(arrival: Arrival) -> EditConflict | InstanceConflict:
+    return EditConflict() if arrival.instance.deprecated_id else InstanceConflict()
+
+
+def _new_facts(arrival: Arrival, root: str, state: str, verb: str) -> dict[str, Any]:
+    arrival.key, wrapped = arrival.store.keyring.new_record(arrival.project, arrival.submission_id)
+    return {
+        **_facts(arrival), **answer_columns(arrival), **_version_facts(arrival, verb),
+        "root": root, "state": state, "wrapped": wrapped, "key_version": arrival.store.keyring.version,
+    }
 
 
 def _version_facts(arrival: Arrival, verb: str) -> dict[str, Any]:
     instance = arrival.instance
     event = Event(verb, "submission", arrival.submission_id, {"form": arrival.version.xml_form_id})
     row = row_of(arrival.store.keyring, arrival.actor, event, now=arrival.delivery.received_at)
-    return _facts(arrival) | {
+    return {
         "deprecated": instance.deprecated_id,
         "digest": arrival.digest,
         "raw": arrival.open_key().encrypt(f"raw:{instance.instance_id}", arrival.delivery.xml),
@@ -123,8 +133,6 @@ def _version_facts(arrival: Arrival, verb: str) -> dict[str, Any]:
         "a_verb": row["verb"],
         "a_detail": Jsonb(row["detail"]),
         "a_mac": row["mac"],
-        "key_version": arrival.store.keyring.version,
-        "wrapped": arrival.wrapped,
     }
 
 

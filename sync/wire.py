@@ -1,8 +1,7 @@
-"""Asking one server, carefully: deadlines for the whole answer, patience with a busy one, and never another server.
+"""Asking one server, carefully: deadlines for the whole answer, patience with a busy one, a session that is renewed.
 
-Knows HTTP and a prepared `requests` session; knows no Central and no Kobo. What a server answers never gets into a
-problem or a log: it may be survivors' data. Of the session it takes headers, certificates, proxies and the adapter, and
-asks through the pool of connections below: what `requests` does beside that costs more than storing what came.
+Knows HTTP; knows no Central and no Kobo. What a server answers never gets into a problem or a log: it may be survivors'
+data. The connections themselves, and that no other server is asked, are `sync/line`'s.
 """
 
 from __future__ import annotations
@@ -17,11 +16,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
+from sync.line import MOST_BYTES, Elsewhere, Line, Reader, TooMuch
 from sync.source import (
     SourceElsewhere,
     SourceForbidden,
@@ -35,9 +35,6 @@ from sync.source import (
 )
 
 _BUSY = {408, 423, 425, 429, 500, 502, 503, 504}
-_REDIRECTS = {301, 302, 303, 307, 308}
-# A whole answer is held in memory: a file that is larger stays at its server. Listings are read as streams.
-MOST_BYTES = 128 * 1024 * 1024
 # How often what looks cut short is asked for.
 _CUT_SHORT = 4
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
@@ -76,10 +73,6 @@ class _Again(Exception):
         self.problem, self.after = problem, after
 
 
-class _TooMuch(Exception):
-    """An answer that fills the memory."""
-
-
 class Wire:
     """Reads from one server by one session, from several threads. `sign_in` renews the session after a 401."""
 
@@ -92,10 +85,10 @@ class Wire:
         sign_in: Callable[[], None],
         patience: Patience | None = None,
     ) -> None:
-        self._session, self._name, self._base, self._sign_in = session, name, base, sign_in
+        self._name, self._base, self._sign_in = name, base, sign_in
         self.patience = patience or Patience()
-        self._timeout = urllib3.Timeout(connect=self.patience.connect, read=self.patience.silence)
-        self._here: tuple[urllib3.HTTPConnectionPool, str] | None = None
+        timeout = urllib3.Timeout(connect=self.patience.connect, read=self.patience.silence)
+        self._line = Line(session, base, timeout)
         self._signing = threading.Lock()
         self._signed = 0
         self.asked = 0
@@ -234,9 +227,11 @@ class Wire:
         """What breaks on the way, as a problem that says nothing of what came."""
         try:
             yield
+        except Elsewhere:
+            raise self.problem(SourceElsewhere) from None
         except (requests.exceptions.SSLError, urllib3.exceptions.SSLError):
             raise self.problem(SourceUnreachable) from None
-        except _TooMuch:
+        except TooMuch:
             raise SourceTooLarge(name=self._name, most=MOST_BYTES // 1024 // 1024) from None
         except TimeoutError:
             raise _Again(self.problem(SourceSlow)) from None
@@ -246,45 +241,8 @@ class Wire:
     def _asked(
         self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
     ) -> urllib3.BaseHTTPResponse:
-        """Ask, following only redirects that stay with the scheme and host that were dialled."""
         self.asked += 1
-        url = urljoin(self._base, path) + (f"?{urlencode(params)}" if params else "")
-        for _ in range(4):
-            parts = urlsplit(url)
-            if parts[:2] != urlsplit(self._base)[:2]:
-                break
-            pool, front = self._pool()
-            response = pool.urlopen(
-                "GET",
-                f"{front}{parts.path}{'?' if parts.query else ''}{parts.query}",
-                headers={**self._session.headers, **(headers or {})},
-                retries=False,
-                redirect=False,
-                timeout=self._timeout,
-                preload_content=False,
-                decode_content=False,
-            )
-            if response.status not in _REDIRECTS:
-                return response
-            response.close()
-            url = _next(url, response.headers.get("Location", ""))
-        raise self.problem(SourceElsewhere)
-
-    def _pool(self) -> tuple[urllib3.HTTPConnectionPool, str]:
-        """The connections to the one server, by the session's certificates and proxies; and what stands before a path
-        on the wire (a proxy for plain HTTP wants the whole address)."""
-        if self._here is None:
-            request = requests.Request("GET", self._base).prepare()
-            settings = self._session.merge_environment_settings(self._base, {}, True, None, None)
-            adapter = self._session.get_adapter(self._base)
-            assert isinstance(adapter, requests.adapters.HTTPAdapter)
-            pool = adapter.get_connection_with_tls_context(
-                request, settings["verify"], proxies=settings["proxies"], cert=settings["cert"]
-            )
-            whole = adapter.request_url(request, settings["proxies"]).startswith("http")
-            parts = urlsplit(self._base)
-            self._here = pool, f"{parts.scheme}://{parts.netloc}" if whole else ""
-        return self._here
+        return self._line.ask(path, params, headers)
 
     def _judged(self, response: urllib3.BaseHTTPResponse, what: str, or_none: bool) -> bool:
         status = response.status
@@ -310,6 +268,7 @@ class Wire:
                     self._sign_in()
                 except (SourceSlow, SourceUnreachable) as problem:
                     raise _Again(problem) from None
+                self._line.signed()
                 self._signed += 1
 
     def _patiently(self, once: Callable[[], Any]) -> Any:
@@ -326,53 +285,6 @@ class Wire:
                     raise again.problem from None
                 time.sleep(pause)
         raise self.problem(SourceSlow)
-
-
-class Reader:
-    """A body, read in pieces as they come; one that drips in too slowly ends with TimeoutError.
-
-    Only waiting for the server counts: what is done with a million rows between two pieces may take its time.
-    """
-
-    def __init__(self, response: urllib3.BaseHTTPResponse, longest: float) -> None:
-        self._raw, self._left = response, longest
-
-    def read(self, size: int = -1) -> bytes:
-        if size == 0:
-            return b""
-        if size > 0:
-            return self._piece(size)
-        pieces: list[bytes] = []
-        held = 0
-        while not pieces or (pieces[-1] and not self._is_read()):
-            pieces.append(self._piece(262_144))
-            held += len(pieces[-1])
-            if held > MOST_BYTES:
-                raise _TooMuch
-        return b"".join(pieces)
-
-    def _is_read(self) -> bool:
-        """Whether it is known, without asking once more, that nothing will come."""
-        return self._raw.length_remaining == 0 and "Content-Encoding" not in self._raw.headers
-
-    def _piece(self, size: int) -> bytes:
-        if self._left < 0:
-            raise TimeoutError
-        began = time.monotonic()
-        piece = self._raw.read1(size, decode_content=True)
-        self._left -= time.monotonic() - began
-        # An answer that broke off must not look like a short one.
-        if not piece and self._raw.length_remaining:
-            raise urllib3.exceptions.IncompleteRead(0, self._raw.length_remaining)
-        return piece
-
-
-def _next(url: str, location: str) -> str:
-    """Where a redirect leads; nowhere, for what is no address."""
-    try:
-        return urljoin(url, location)
-    except ValueError:
-        return ""
 
 
 def _seconds(text: str | None) -> float | None:

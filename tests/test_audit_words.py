@@ -9,7 +9,7 @@ from cases.audit_list import _SAID, KINDS
 from namjai.settings import ROOT
 
 FLOORS = ("cases", "commands", "exports", "store", "submissions", "web")
-WRITERS = {"Event", "saw", "note", "_note", "insert_version"}
+WRITERS = {"Event", "saw", "note", "_note", "insert_new", "insert_version"}
 VERB = re.compile(r"[a-z]+\.[a-z_]+")
 NOT_WRITTEN = {"submission.original"}
 
@@ -29,7 +29,7 @@ def written(path: Path) -> set[str]:
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in WRITERS:
-                found |= set().union(*(strings(one) for one in node.args))
+                found |= set().union(*(strings(one) for one in (*node.args, *(word.value for word in node.keywords))))
         elif isinstance(node, ast.Assign) and {getattr(one, "id", "") for one in node.targets} & {"kind", "verb"}:
             found |= strings(node.value)
     return found

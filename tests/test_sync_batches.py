@@ -26,9 +26,9 @@ from store.tables import (
     submission_attachment,
 )
 from submissions.delivery import Delivery
+from sync.line import Reader
 from sync.parallel import Flat, Hands
 from sync.seen import Seen
-from sync.wire import Reader
 
 PERSON = """
 | survey |

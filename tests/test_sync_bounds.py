@@ -84,11 +84,11 @@ def test_an_account_that_is_shown_some_rows_alone_buries_none(store, aftercare):
 
 
 def test_an_answer_without_an_end_is_not_read_to_it(store, aftercare, world, central, monkeypatch):
-    from sync import wire
+    from sync import line
 
     add_central(store, aftercare, central)
     Team(world).houses(2)
-    monkeypatch.setattr(wire, "MOST_BYTES", 40)
+    monkeypatch.setattr(line, "MOST_BYTES", 40)
     done = sync(store, aftercare)
     assert done.problem is not None and done.problem.code == "source-too-large"
     assert "MB" in done.problem.text("en") and done.problem.text("th") != done.problem.text("en")

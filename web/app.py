@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import NullSession, SecureCookieSession, SecureCookieSessionInterface
 from jinja2 import select_autoescape
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -90,10 +91,20 @@ def create_app(store: Store) -> Flask:
     return app
 
 
+class _PageSessions(SecureCookieSessionInterface):
+    """Sessions for pages alone: a tablet has none, and looking for it is worth a twentieth of a submission."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | NullSession | None:
+        if request.path.startswith("/key/"):
+            return self.make_null_session(app)
+        return super().open_session(app, request)
+
+
 def _configured(store: Store) -> Flask:
     """Flask with its settings, templates and helpers, and no page yet."""
     app = Flask("web", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "web" / "static"))
     app.request_class = InMemoryRequest
+    app.session_interface = _PageSessions()
     app.secret_key = store.settings.secret_key
     app.config.update(
         SESSION_COOKIE_NAME="namjai_page",

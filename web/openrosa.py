@@ -9,12 +9,13 @@ import datetime as dt
 import logging
 import time
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, current_app, g, request
+from jinja2 import Environment
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from cases import tablet_lists, tablets
@@ -185,7 +186,7 @@ def taken(store: Store, actor: Actor, delivery: Delivery, *, visitor: tablets.Vi
         try:
             with store.database.begin(actor) as tx:
                 if visitor is not None:
-                    tablets.identified(tx, store.keyring, visitor)
+                    tablets.identified(tx, visitor)
                 return take(tx, store, actor, delivery)
         except Problem:
             raise
@@ -229,14 +230,13 @@ class _Acquaintances:
 
 def _identified(token: str, *, trusting: bool) -> tuple[tablets.Visitor, tablets.Tablet]:
     store = _store()
-    who = tablets.visitor(store.database, token)
-    mark = store.keyring.hash("tokens", token)
+    who = tablets.visitor(store.database, store.keyring, token)
     acquaintances: _Acquaintances = current_app.extensions.setdefault("acquaintances", _Acquaintances())
-    tablet = acquaintances.get(mark) if trusting else None
+    tablet = acquaintances.get(who.mark) if trusting else None
     if tablet is None:
         with store.database.begin(who.actor) as tx:
-            tablet = tablets.identified(tx, store.keyring, who)
-        acquaintances.add(mark, tablet)
+            tablet = tablets.identified(tx, who)
+        acquaintances.add(who.mark, tablet)
     return who, tablet
 
 
@@ -266,16 +266,22 @@ def _delivery() -> Delivery:
 def _accepted(changes: Changes) -> Response:
     same = changes.outcome is Outcome.SAME
     message = "รับไว้แล้วก่อนหน้านี้ · Received before" if same else "รับข้อมูลแล้ว · Received"
-    return _xml("response.xml", 201, nature="submit_success", message=message)
+    return _bytes(_message(current_app.jinja_env, "submit_success", message), 201)
 
 
 def _said(problem: Problem) -> Response:
-    return _xml("response.xml", problem.http_status, nature="submit_error", message=problem.both())
+    return _bytes(_message(current_app.jinja_env, "submit_error", problem.both()), problem.http_status)
 
 
-def _xml(template: str, status: int = 200, /, **context: Any) -> Response:
+@lru_cache(maxsize=64)
+def _message(templates: Environment, nature: str, message: str) -> str:
+    """OpenRosa's response. Remembered: nearly every tablet is told the same."""
+    return templates.get_template("openrosa/response.xml").render(nature=nature, message=message)
+
+
+def _xml(template: str, **context: Any) -> Response:
     """One of templates/openrosa. Not by Flask's render_template: a page's frame is worth a tenth of a submission."""
-    return _bytes(current_app.jinja_env.get_template(f"openrosa/{template}").render(context), status)
+    return _bytes(current_app.jinja_env.get_template(f"openrosa/{template}").render(context))
 
 
 def _bytes(body: str | bytes, status: int = 200) -> Response:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 CLIENTS = 4
-# As many as a tablet sends in one go. The kernel deals connections out to the server's two processes by chance: four that
+# As many as a tablet sends in one go. The kernel deals connections out to the server's processes by chance: four that
 # stay for the whole measurement may all land in one.
 ONE_GO = 25
 QUESTIONS = 30
