@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -94,6 +95,20 @@ def waiting(tx: sa.Connection, project: UUID) -> list[dict]:
         .order_by(quarantine.c.received_at)
     )
     return [dict(row._mapping) for row in rows]
+
+
+def waiting_of(tx: sa.Connection, project: UUID, source: str, item: UUID, instances: Sequence[str]) -> list[UUID]:
+    """Of a source's items that wait: this one, and those that hold one of these instances."""
+    return list(
+        tx.scalars(
+            sa.select(quarantine.c.id).where(
+                quarantine.c.project_id == project,
+                quarantine.c.state == "waiting",
+                quarantine.c.source == source,
+                sa.or_(quarantine.c.id == item, quarantine.c.instance_id.in_(instances)),
+            )
+        )
+    )
 
 
 def settle(tx: sa.Connection, store: Store, actor: Actor, item: UUID, state: str, now: dt.datetime) -> None:

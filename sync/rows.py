@@ -21,7 +21,7 @@ from namjai.problems import Problem
 from odk.xml import XmlTooLarge
 from store.tables import quarantine, source_form, source_row, submission
 from submissions.delivery import Changes, Delivery, Outcome
-from submissions.quarantine import settle
+from submissions.quarantine import settle, waiting_of
 from submissions.review import ReviewState, remark, review_by_source
 from sync.source import Content, RemoteForm, Row, VersionContent
 from sync.work import Work
@@ -61,6 +61,9 @@ class One:
         self.found, self.changes, self.careful = found, changes, careful
         self.review = review_of(row, before)
         self.values: dict[str, Any] = {}
+        # Of its versions: those that were taken, and what became of the others in quarantine.
+        self.instances: list[str] = []
+        self.refused: list[UUID] = []
         self.kept: dict[str, Any] | None = None
         self.taken: UUID | None = None
 
@@ -79,6 +82,10 @@ class One:
         if not here and (before is None or was_here) and not self._is_elsewhere(found):
             at = row.deleted_at or dt.datetime.now(dt.UTC)
             self._count("deleted", found is not None and deliveries.delete(*self._place(), found, at, self.work.name))
+        if not here and before is not None and before.quarantine_id is not None:
+            # Nobody need look at what its server threw away; should it come back, it is asked for anew.
+            self._let_go(before.quarantine_id, "dismissed")
+            self.values |= {"mark": None, "problem": None, "tries": 0, "quarantine_id": None}
         if found and here:
             self._review(found)
         self._remember(found)
@@ -117,10 +124,15 @@ class One:
         if self.taken and self.found is None and content.versions[0].received_at != self.row.received_at:
             # First seen after an edit, as a server shows it that keeps the newest version alone.
             self._came_at(self.taken, self.row.received_at)
-        # What waited in quarantine and could be taken now, waits no more.
-        waited = self.before.quarantine_id if self.before else None
-        if waited and self.values["quarantine_id"] is None and still_waits(self.tx, self.work.project, waited):
-            settle(*self._place(), waited, "replayed", dt.datetime.now(dt.UTC))
+        if waited := self.before.quarantine_id if self.before else None:
+            # What could be taken now waits no more, nor what came otherwise this time and was refused again.
+            self._let_go(waited, "dismissed" if self.refused else "replayed")
+
+    def _let_go(self, waited: UUID, state: str) -> None:
+        """Settle what this row has in quarantine, and the items of those of its versions that were taken now."""
+        for item in waiting_of(self.tx, self.work.project, self.work.name, waited, self.instances):
+            if item not in self.refused:
+                settle(*self._place(), item, state, dt.datetime.now(dt.UTC))
 
     def _version(self, version: VersionContent) -> None:
         delivery = delivery_of(self.work, version)
@@ -146,10 +158,12 @@ class One:
                 self._only_with_care()
         self.work.counts["quarantined"] += 1
         item = deliveries.refuse(*self._place(), delivery, problem)
+        self.refused.append(item)
         self.values |= {"problem": problem.code, "tries": _TRIES, "quarantine_id": item}
 
     def _took(self, changes: Changes) -> None:
         self.taken = changes.submission_id
+        self.instances.append(changes.instance_id)
         self._count(_COUNTED.get(changes.outcome, ""), changes.outcome in _COUNTED)
 
     def _came_at(self, found: UUID, at: dt.datetime) -> None:
@@ -215,12 +229,6 @@ def stored(
     if lock:
         query = query.order_by(source_row.c.remote_id).with_for_update()
     return {row.remote_id: row for row in tx.execute(query, {"ids": list(ids)})}
-
-
-def still_waits(tx: sa.Connection, project: UUID, item: UUID) -> bool:
-    """Whether nobody replayed or dismissed a quarantined item yet."""
-    state = sa.select(quarantine.c.state).where(quarantine.c.project_id == project, quarantine.c.id == item)
-    return tx.scalar(state) == "waiting"
 
 
 def take_again(tx: sa.Connection, work: Work, form: RemoteForm, *, new_version: bool) -> None:

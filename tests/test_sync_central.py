@@ -9,6 +9,7 @@ from central_truth import HOUSE, Team, add_central, check, sync, xform
 from doubles.central import serve
 from doubles.central_world import World
 
+from submissions import quarantine, receive
 from sync.central import Central
 
 
@@ -100,6 +101,49 @@ def test_what_lies_in_quarantine_is_asked_for_again_when_everything_is_compared(
     central.faults.clear()
     assert "new" not in read().counts
     assert read(full=True).counts["new"] == 1
+    check(store, aftercare, world)
+
+
+def waiting(store, actor):
+    with store.database.begin(actor) as tx:
+        return quarantine.waiting(tx, actor.project)
+
+
+def unreadable(monkeypatch, *instances):
+    """From now on these instances cannot be read; with none, all can."""
+    real = receive.read_answers
+
+    def read(instance, schema):
+        if instance.instance_id in instances:
+            raise ValueError("a personal value")
+        return real(instance, schema)
+
+    monkeypatch.setattr(receive, "read_answers", read)
+
+
+def test_what_its_server_threw_away_waits_in_quarantine_no_more_and_comes_when_it_is_restored(read, team, world, store, aftercare, central):
+    root = team.houses(3)[0]
+    central.fail("broken-xml", root.removeprefix("uuid:") + ".xml", times=100)
+    read()
+    assert len(waiting(store, aftercare)) == 1
+    world.delete("house", root)
+    read(full=True)
+    assert waiting(store, aftercare) == []
+    central.faults.clear()
+    world.restore("house", root)
+    assert read().counts["new"] == 1
+    check(store, aftercare, world)
+
+
+def test_every_version_that_was_refused_leaves_quarantine_when_all_can_be_read(read, team, world, store, aftercare, monkeypatch):
+    root = team.houses(3)[0]
+    team.edit(root)
+    unreadable(monkeypatch, *(one.instance_id for one in world.sub("house", root).versions))
+    read()
+    assert len(waiting(store, aftercare)) == 2
+    monkeypatch.undo()
+    read(full=True)
+    assert waiting(store, aftercare) == []
     check(store, aftercare, world)
 
 
