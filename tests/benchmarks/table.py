@@ -97,7 +97,7 @@ def exports() -> list[Line]:
 
 
 def sync() -> list[Line]:
-    four, one = (measured("bench_sync", f"bench_sync.content({given})") for given in ("3000, 4, 3", "1000, 1, 3"))
+    four, one = (measured("bench_sync", f"bench_sync.content({given})") for given in ("3000, 4, 3", "3000, 1, 3"))
     poll = measured("bench_sync", "bench_sync.poll()")
     small, large = 10_000, 1_000_000 if BIG else 100_000
     behind = measured("bench_sync", f"bench_sync.growth(({small}, {large}))")
