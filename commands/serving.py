@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import signal
 import socket
@@ -81,6 +82,9 @@ def _serve(settings: Settings, *, worker: bool) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
+    # A fork would inherit the files' runtime of a process that has used it (a first run makes demonstration data), but
+    # not its threads: the first readings of a file would wait for them for ever.
+    multiprocessing.set_start_method("spawn", force=True)
     os.environ["HOST"], os.environ["PORT"] = settings.host, str(settings.port)
     os.chdir(ROOT)
     logging.getLogger("_granian").addFilter(_is_for_whoever_runs_it)

@@ -97,15 +97,23 @@ def waiting(tx: sa.Connection, project: UUID) -> list[dict]:
     return [dict(row._mapping) for row in rows]
 
 
-def waiting_of(tx: sa.Connection, project: UUID, source: str, item: UUID, instances: Sequence[str]) -> list[UUID]:
-    """Of a source's items that wait: this one, and those that hold one of these instances."""
+def waiting_of(
+    tx: sa.Connection, project: UUID, source: str, item: UUID, form: str, instances: Sequence[str]
+) -> list[UUID]:
+    """Of a source's items that wait: this one, and those that hold one of these instances of a form."""
     return list(
         tx.scalars(
             sa.select(quarantine.c.id).where(
                 quarantine.c.project_id == project,
                 quarantine.c.state == "waiting",
                 quarantine.c.source == source,
-                sa.or_(quarantine.c.id == item, quarantine.c.instance_id.in_(instances)),
+                sa.or_(
+                    quarantine.c.id == item,
+                    sa.and_(
+                        quarantine.c.xml_form_id == plain(form),
+                        quarantine.c.instance_id.in_([plain(one) for one in instances]),
+                    ),
+                ),
             )
         )
     )

@@ -130,7 +130,8 @@ class One:
 
     def _let_go(self, waited: UUID, state: str) -> None:
         """Settle what this row has in quarantine, and the items of those of its versions that were taken now."""
-        for item in waiting_of(self.tx, self.work.project, self.work.name, waited, self.instances):
+        place = (self.tx, self.work.project, self.work.name)
+        for item in waiting_of(*place, waited, self.form.xml_form_id, self.instances):
             if item not in self.refused:
                 settle(*self._place(), item, state, dt.datetime.now(dt.UTC))
 

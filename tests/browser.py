@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class Server:
     store: Store
     actor: Actor
     process: subprocess.Popen[bytes]
+    # What is kept from the worker until the server stops.
+    held: ExitStack
 
     def rows(self, statement: str, **values: Any) -> list[sa.Row]:
         with self.store.database.begin(self.actor) as tx:
@@ -94,7 +96,8 @@ def served(folder: Path, cases: int) -> Iterator[Server]:
                 [sys.executable, "-m", "commands.main", "serve"], cwd=ROOT, env=surroundings(store), stdout=log, stderr=subprocess.STDOUT)
         try:
             wait_until_ready(address, process)
-            yield Server(address, store, actor, process)
+            with ExitStack() as held:
+                yield Server(address, store, actor, process, held)
         finally:
             stop(process)
 

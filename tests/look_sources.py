@@ -21,6 +21,8 @@ from store.actor import Actor
 from store.opening import KEEPER
 from submissions.delivery import Delivery
 from submissions.problems import FormVersionUnknown
+from sync import registry
+from sync.work import alone
 
 _PLACE = {"kind": "central", "url": "https://central.example.org"}
 _ACCOUNT = {"email": "namjai@example.org", "password": "invented"}
@@ -51,6 +53,10 @@ def prepare(server: Server) -> dict[str, Any]:
         for name, values in _trials().items():
             found[name] = _trial(tx, server, by, **values)
         found["kept"] = _quarantine(tx, server)
+        rows = [registry.named(tx, server.actor.project, name) for name in ("central-north", "central-south", "central-east")]
+    # As if each were being read at this moment: the worker leaves them alone while they are looked at.
+    for row in rows:
+        assert server.held.enter_context(alone(server.store, server.actor, row, wait=True))
     return found
 
 
@@ -60,8 +66,7 @@ def _source(tx: sa.Connection, server: Server, name: str, number: int, *, last: 
     made = sources.add(tx, server.store, actor, name=name, options={"project": number}, credentials=_ACCOUNT, **_PLACE)
     said = {"problem": "source-sign-in", "facts": {"name": name, "server": "central.example.org"}} if bad else {}
     tx.execute(tables.source.update().where(tables.source.c.id == made).values(
-        # The worker shall leave them alone while they are looked at.
-        tried_at=now + dt.timedelta(hours=6), created_at=now - dt.timedelta(days=40),
+        tried_at=now, created_at=now - dt.timedelta(days=40),
         succeeded_at=now - dt.timedelta(minutes=minutes), census_at=now - dt.timedelta(hours=9), **said))
     for k in range(26):
         started = now - dt.timedelta(minutes=2 + 5 * k + last)

@@ -259,3 +259,11 @@ def test_addresses_that_a_tablet_is_told_can_be_followed_whatever_a_form_is_call
 def test_an_addresss_host_is_never_markup_in_what_a_tablet_reads(tablet):
     answer = tablet.client.get(f"/key/{tablet.token}/formList", headers={"Host": 'x"><evil/>'})
     assert "<evil/>" not in answer.text
+
+
+def test_what_is_hashed_now_is_hashed_by_the_newest_key_and_an_old_hash_by_its_own() -> None:
+    from store.keys import Keyring
+
+    ring = Keyring({1: b"o" * 32}, {("audit", 2): b"b" * 32, ("audit", 1): b"a" * 32})
+    assert ring.purpose_version("audit") == 2
+    assert ring.hash("audit", "x") == ring.hash_by("audit", 2, "x") != ring.hash_by("audit", 1, "x")

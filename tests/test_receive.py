@@ -191,6 +191,17 @@ def test_two_edits_of_the_same_version_are_a_conflict(tablet, publish, rows):
     assert rows(quarantine, problem="edit-conflict") == 1
 
 
+def test_even_where_nobody_looks_first_the_constraint_refuses_a_second_edit(tablet, publish, rows, one, monkeypatch):
+    from submissions import rows as statements
+
+    publish(NOTE)
+    tablet.post(note("0"))
+    tablet.post(note("1", "mine", edit_of="0"))
+    monkeypatch.setattr(statements, "edited_already", lambda *_: False)
+    assert tablet.post(note("2", "yours", edit_of="0")).status_code == 409
+    assert rows(submission_version) == 2 and one(submission).instance_id == "uuid:1"
+
+
 def test_64_identical_posts_at_once_make_one_row(app, tablet, publish, rows, store):
     publish(NOTE)
 

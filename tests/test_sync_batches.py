@@ -26,6 +26,7 @@ from store.tables import (
     submission_attachment,
 )
 from submissions.delivery import Delivery
+from submissions.problems import InstanceConflict
 from sync.line import Reader
 from sync.parallel import Flat, Hands
 from sync.seen import Seen
@@ -118,6 +119,18 @@ def test_what_is_not_new_is_left_to_be_taken_alone(store, aftercare, publish):
         tx.rollback()
     with store.database.begin(aftercare) as tx:
         assert [one is not None for one in deliveries.take_new(tx, store, aftercare, given, in_order=True)] == [True, False]
+
+
+def test_an_original_under_the_id_of_an_edit_that_is_here_stores_none_of_the_batch(store, aftercare, publish):
+    publish(PERSON)
+    with store.database.begin(aftercare) as tx:
+        edit = instance("person", "uuid:e", deprecated="uuid:gone", pseudonym="P1")
+        deliveries.take(tx, store, aftercare, Delivery(edit, NOW))
+    given = [Delivery(person(0, "a"), NOW), Delivery(instance("person", "uuid:e", pseudonym="P2"), NOW)]
+    with pytest.raises(InstanceConflict), store.database.begin(aftercare) as tx:
+        deliveries.take_new(tx, store, aftercare, given, in_order=False)
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(submission)) == 1
 
 
 def test_a_second_look_at_everything_writes_nothing(store, aftercare):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from types import MappingProxyType
 
 import pytest
@@ -9,7 +10,10 @@ from central_truth import HOUSE, Team, add_central, check, sync, xform
 from doubles.central import serve
 from doubles.central_world import World
 
+from cases import deliveries
 from submissions import quarantine, receive
+from submissions.delivery import Delivery
+from submissions.problems import FormUnknown
 from sync.central import Central
 
 
@@ -145,6 +149,18 @@ def test_every_version_that_was_refused_leaves_quarantine_when_all_can_be_read(r
     read(full=True)
     assert waiting(store, aftercare) == []
     check(store, aftercare, world)
+
+
+def test_a_copied_form_that_holds_the_same_instance_keeps_its_own_item_in_quarantine(store, aftercare):
+    xml = '<data id="{}" version="1"><meta><instanceID>uuid:7</instanceID></meta></data>'
+    with store.database.begin(aftercare) as tx:
+        def kept(form):
+            delivery = Delivery(xml.format(form).encode(), dt.datetime.now(dt.UTC), source="field")
+            return deliveries.refuse(tx, store, aftercare, delivery, FormUnknown(form=form))
+
+        first, copy, other = kept("house"), kept("house_copy"), kept("garden")
+        found = quarantine.waiting_of(tx, aftercare.project, "field", other, "house", ["uuid:7"])
+    assert set(found) == {first, other} and copy not in found
 
 
 def test_what_was_said_of_a_submission_before_it_was_deleted_comes_when_it_is_restored(read, team, world, store, aftercare):

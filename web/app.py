@@ -92,7 +92,7 @@ def create_app(store: Store) -> Flask:
 
 
 class _PageSessions(SecureCookieSessionInterface):
-    """Sessions for pages alone: a tablet has none, and looking for it is worth a twentieth of a submission."""
+    """Sessions for pages alone: a tablet has none, and looking for it is worth a fortieth of a submission."""
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | NullSession | None:
         if request.path.startswith("/key/"):
