@@ -15,7 +15,7 @@ from cases import access, grant_requests, grant_rows
 from cases.grant_lists import GrantLine, of_case, shown_state, title_of
 from cases.grant_problems import GrantRequesterUnknown
 from cases.grant_requests import Request, request_of
-from cases.grant_rules import APPROVED, WAITING, WAYS, revision_of, why_not_approve
+from cases.grant_rules import APPROVED, WAITING, WAYS, approvers, revision_of, why_not_approve
 from cases.grants import standing_of
 from cases.letter_lists import LetterLine, letters_of_grant
 from cases.who import Who, who
@@ -95,7 +95,7 @@ class Choice:
 @dataclass(frozen=True, slots=True)
 class GrantPage:
     """The page. `ask` is what this reader can do now, `blocked` why they cannot approve; `revision` goes back with a
-    decision. `people` may be named as the requester, `ways` are how it can be paid.
+    decision. `people` may be named as the requester, `ways` are how it can be paid, `approvers` the roles it waits for.
     """
 
     id: UUID
@@ -112,6 +112,7 @@ class GrantPage:
     blocked: str | None
     people: tuple[Choice, ...]
     ways: tuple[Choice, ...]
+    approvers: str
     suspended: Suspended | None
     steps: tuple[Step, ...]
     earlier: tuple[GrantLine, ...]
@@ -141,6 +142,7 @@ def grant_page(
         facts=tuple(_facts(programme, request, role, language)) if request else (), ask=ask, blocked=blocked,
         people=_people(tx, actor.project) if ask == "name" else (),
         ways=tuple(Choice(way, words.in_(language)) for way, words in WAYS.items()) if ask == "pay" else (),
+        approvers=approvers(programme.grants, grant.amount).in_(language) if programme.grants else "",
         suspended=_suspended(tx, store, actor, role, grant, request, language) if grant.state == "suspended" else None,
         steps=tuple(_steps(tx, grant, held, language)), letters=tuple(held),
         earlier=tuple(one for one in others if one.id != grant.id and one.state in (*APPROVED, "letter")),

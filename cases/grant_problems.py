@@ -44,8 +44,14 @@ class GrantNamedByYou(Problem):
 
 class GrantAboveLimit(_Spoken):
     code, http_status = "grant-above-limit", 403
-    en = "This amount is above what your role may approve. It can be approved by: {roles}."
-    th = "จำนวนเงินนี้เกินวงเงินที่บทบาทของคุณอนุมัติได้ ผู้ที่อนุมัติได้: {roles}"
+    en = "This amount is above what your role may approve. It waits for {roles}."
+    th = "เกินวงเงินที่คุณอนุมัติได้ ต้องให้{roles}อนุมัติ"
+
+
+class GrantAboveEveryLimit(GrantAboveLimit):
+    code = "grant-above-every-limit"
+    en = "This amount is above what anybody here may approve. Ask for less, or have the limits in program.toml changed."
+    th = "จำนวนเงินนี้เกินวงเงินของผู้อนุมัติทุกคน ขอน้อยลง หรือให้แก้วงเงินใน program.toml"
 
 
 class GrantDecidedAlready(_Spoken):

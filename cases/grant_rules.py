@@ -12,6 +12,7 @@ from uuid import UUID
 
 from cases.access import role_name
 from cases.grant_problems import (
+    GrantAboveEveryLimit,
     GrantAboveLimit,
     GrantCaseUnknown,
     GrantDecidedAlready,
@@ -21,7 +22,7 @@ from cases.grant_problems import (
     GrantRequesterUnknown,
     GrantRequestRejected,
 )
-from namjai.languages import LANGUAGES, Words
+from namjai.languages import Words
 from namjai.problems import Forbidden, Problem
 from odk.programme import GrantRule
 
@@ -79,12 +80,18 @@ def why_not_approve(standing: Standing, rule: GrantRule, person: UUID | None, ro
     if person in standing.named_by:
         return GrantNamedByYou()
     if not rule.may_approve(role, standing.amount):
-        roles = [one for one in rule.approvers if rule.may_approve(one, standing.amount)]
-        english, thai = (", ".join(role_name(one, language) for one in roles) or "—" for language in LANGUAGES)
-        return GrantAboveLimit(roles=Words(english, thai))
+        roles = approvers(rule, standing.amount)
+        return GrantAboveLimit(roles=roles) if roles.en else GrantAboveEveryLimit()
     if not standing.case_known:
         return GrantCaseUnknown()
     return None
+
+
+def approvers(rule: GrantRule, amount: int) -> Words:
+    """The roles that may approve a sum, in satang, as a sentence names them; "" where there is none."""
+    roles = [one for one in rule.approvers if rule.may_approve(one, amount)]
+    english = " or ".join(f"the {role_name(one, 'en').lower()}" for one in roles)
+    return Words(english, "หรือ".join(role_name(one, "th") for one in roles))
 
 
 def decided(state: str) -> Problem:

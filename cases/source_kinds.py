@@ -120,7 +120,7 @@ _KOBO = Kind(
             Words("API key of the account", "API key ของบัญชี"),
             Words(
                 "In Kobo: Account settings, Security, API key. Kept encrypted and never shown again.",
-                "ใน Kobo: Account settings, Security, API key เก็บแบบเข้ารหัส และไม่แสดงอีก",
+                "ดูใน Kobo ที่ Account settings, Security, API key ระบบเก็บแบบเข้ารหัสและไม่แสดงอีก",
             ),
             "password",
         ),

@@ -40,6 +40,11 @@ class FormLine:
     def equal(self) -> bool:
         return self.theirs == self.here and not self.waiting and not self.kept
 
+    @property
+    def differs(self) -> bool:
+        """Whether comparing everything could help: it is read, was counted, and nothing keeps it from being equal."""
+        return self.read and not self.problem and self.theirs is not None and not self.equal and not self.kept
+
 
 def forms(tx: sa.Connection, row: sa.Row) -> list[FormLine]:
     """The forms of a source, by title."""

@@ -36,10 +36,10 @@ class SourceSlow(SourceProblem):
 class SourceSignIn(SourceProblem):
     code, http_status = "source-sign-in", 401
     en = (
-        "{name} does not accept the e-mail, password or token. Enter the right ones, on the page Sources or by "
-        "namjai sources add: then everything that waits is fetched."
+        "{name} does not accept the e-mail, password or token. Enter a new account for it: then everything that waits "
+        "is fetched."
     )
-    th = "{name} ไม่รับอีเมล รหัสผ่าน หรือโทเค็น ใส่ใหม่ที่หน้าแหล่งข้อมูลหรือด้วย namjai sources add แล้วระบบจะอ่านข้อมูลที่ค้างอยู่ทั้งหมด"
+    th = "{name} ไม่รับอีเมล รหัสผ่าน หรือโทเค็น ใส่บัญชีใหม่ แล้วระบบจะอ่านข้อมูลที่ค้างอยู่ทั้งหมด"
 
 
 class SourceForbidden(SourceProblem):

@@ -52,7 +52,7 @@ class SourceUnknown(Problem):
 class SourceAddressUnsafe(Problem):
     code, http_status, exit_status = "source-address-unsafe", 400, 2
     en = (
-        "{server} cannot be used: a source's address begins with https:// (http:// only on this "
+        "{server} cannot be used: a source’s address begins with https:// (http:// only on this "
         "computer) and holds no password."
     )
     th = "ใช้ {server} ไม่ได้ ที่อยู่ต้องขึ้นต้นด้วย https:// (http:// ได้เฉพาะเครื่องนี้) และไม่มีรหัสผ่าน"

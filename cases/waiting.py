@@ -17,7 +17,10 @@ from store.tables import grants
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers that are shown; 0 where there is nothing, or no right."""
+    """Numbers that are shown; 0 where there is nothing, or no right.
+
+    `grants` are those to decide; for whoever pays and does not decide, those to pay.
+    """
 
     review: int | str = 0
     tasks: int | str = 0
@@ -28,16 +31,20 @@ class Counts:
 
 def counts(tx: sa.Connection, me: SignedIn, rule: GrantRule | None = None) -> Counts:
     """What waits for this person. Changes whose eyes the transaction sees with; the caller sets them back."""
-    review = decide = 0
+    review = money = 0
     if access.may("submission.review", me.role):
         actor = me.actor(access.scope_of("submission.review", me.role))
         act_as(tx, actor)
         review = _count(tx, waiting_for(actor))
     if access.may("grant.decide", me.role):
         act_as(tx, me.actor(access.scope_of("grant.decide", me.role)))
-        decide = _count(tx, grants_to_decide(me, rule))
+        money = _count(tx, grants_to_decide(me, rule))
+    elif access.may("grant.pay", me.role):
+        act_as(tx, me.actor(access.scope_of("grant.pay", me.role)))
+        to_pay = grants.c.project_id == me.project, grants.c.state == "approved"
+        money = _count(tx, sa.select(grants.c.id).where(*to_pay))
     kept = quarantine_list.count(tx, me.project) if me.project and access.may("quarantine.manage", me.role) else 0
-    return Counts(review=counted(review), grants=counted(decide), quarantine=kept)
+    return Counts(review=counted(review), grants=counted(money), quarantine=kept)
 
 
 def grants_to_decide(me: SignedIn, rule: GrantRule | None) -> sa.Select:

@@ -71,8 +71,8 @@ class SettingInvalid(Problem):
 
 class NotFound(Problem):
     code, http_status = "not-found", 404
-    en = "There is nothing at this address, or it is not yours to see. Go back, or look it up by its code."
-    th = "ที่อยู่นี้ไม่มีข้อมูล หรือคุณไม่มีสิทธิ์ดู กลับไปหน้าก่อน หรือค้นด้วยรหัส"
+    en = "There is nothing at this address, or it is not yours to see. Go back, or begin at the first page."
+    th = "ที่อยู่นี้ไม่มีข้อมูล หรือคุณไม่มีสิทธิ์ดู กลับไปหน้าก่อน หรือเริ่มที่หน้าแรก"
 
 
 class Forbidden(Problem):

@@ -9,22 +9,22 @@ _KNOWN: tuple[tuple[re.Pattern[str], Words], ...] = (
     (
         re.compile(r"List name not in (?:external )?choices sheet: (?P<name>\S+?)\.?$"),
         Words(
-            "The choices sheet has no list {name}. Add it there, or write the list that is meant.",
-            "ชีต choices ไม่มีรายการ {name} เพิ่มรายการนี้ หรือเขียนชื่อรายการที่ต้องการ",
+            "The choices sheet has no list “{name}”. Add it there, or write the list that is meant.",
+            "ชีต choices ไม่มีรายการ “{name}” เพิ่มรายการนี้ หรือเขียนชื่อรายการที่ต้องการ",
         ),
     ),
     (
         re.compile(r"Could not find the name '(?P<name>[^']+)'"),
         Words(
-            "No question is called {name}. Correct the name between ${{ and }}.",
-            "ไม่มีคำถามชื่อ {name} แก้ชื่อที่อยู่ระหว่าง ${{ กับ }}",
+            "No question is called “{name}”. Correct the name between ${{ and }}.",
+            "ไม่มีคำถามชื่อ “{name}” แก้ชื่อที่อยู่ระหว่าง ${{ กับ }}",
         ),
     ),
     (
         re.compile(r"'name' value '(?P<name>[^']+)' is invalid\. Questions, groups, and repeats must be unique"),
         Words(
-            "Two questions of one group are called {name}. Give one of them another name.",
-            "มีคำถามชื่อ {name} ซ้ำในกลุ่มเดียวกัน เปลี่ยนชื่อข้อใดข้อหนึ่ง",
+            "Two questions of one group are called “{name}”. Give one of them another name.",
+            "มีคำถามชื่อ “{name}” ซ้ำในกลุ่มเดียวกัน เปลี่ยนชื่อข้อใดข้อหนึ่ง",
         ),
     ),
     (

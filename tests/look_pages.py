@@ -36,6 +36,10 @@ def prepare(server: Server) -> None:
         people.create(
             tx, server.store, server.actor, email="new@example.org", name="Som N.", role="field_staff", team="Bangkok",
             demonstration=True)
+        # Who only uploads: both browsers are the same people, and an upload stands on its person's page until it is used.
+        people.create(
+            tx, server.store, server.actor, email="kan@example.org", name="Kan W.", role="coordinator", team="Bangkok",
+            demonstration=True)
 
 
 def _gate(server: Server) -> list[Spot]:
@@ -144,7 +148,7 @@ def _house(server: Server) -> list[Spot]:
     return [
         Spot("forms", "oat", "/forms"),
         Spot("forms-errors", "ploy", "/forms", _upload_wrong),
-        Spot("forms-change", "oat", "/forms", _upload_changed),
+        Spot("forms-change", "kan", "/forms", _upload_changed),
         Spot("form", "ploy", "/forms/visit"),
         Spot("exports", "ploy", "/forms/visit/exports"),
         Spot("tablets", "ploy", "/tablets"),

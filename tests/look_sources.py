@@ -53,6 +53,10 @@ def prepare(server: Server) -> dict[str, Any]:
         for name, values in _trials().items():
             found[name] = _trial(tx, server, by, **values)
         found["kept"] = _quarantine(tx, server)
+        tx.execute(tables.source_row.insert().values(
+            project_id=server.actor.project, source_id=found["healthy"], remote="visit", remote_id="uuid:kept",
+            root_instance_id="uuid:kept", mark="1", problem="form-version-unknown", files_asked=0, tries=1,
+            quarantine_id=found["kept"]))
         rows = [registry.named(tx, server.actor.project, name) for name in ("central-north", "central-south", "central-east")]
     # As if each were being read at this moment: the worker leaves them alone while they are looked at.
     for row in rows:

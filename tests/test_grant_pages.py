@@ -82,9 +82,11 @@ def test_the_list_says_what_waits_for_whom(desk: Desk, worker: Actor, coordinato
     assert listed(desk, coordinator, "coordinator", language="th").lines[0].title == "ทุนการศึกษา"
 
 
-def test_the_navigation_counts_what_a_role_may_decide(desk: Desk, worker: Actor, coordinator: Actor, director: Actor) -> None:
-    for amount, by in (("3500", worker), ("12000", worker), ("3500", coordinator), ("4800", None)):
-        desk.request(by, amount=amount)
+def test_the_navigation_counts_what_a_role_may_decide_and_for_finance_what_is_to_be_paid(
+    desk: Desk, worker: Actor, coordinator: Actor, director: Actor, person: Callable[..., Actor],
+) -> None:
+    first, *_ = [desk.request(by, amount=amount)
+                 for amount, by in (("3500", worker), ("12000", worker), ("3500", coordinator), ("4800", None))]
 
     def counted(by: Actor, role: str) -> int | str:
         me = SignedIn(by.id, "", "en", "auto", True, False, False, desk.project, role, None, "")
@@ -93,6 +95,20 @@ def test_the_navigation_counts_what_a_role_may_decide(desk: Desk, worker: Actor,
 
     # Of the coordinator: one within the limit, and one whose requester is still to be named.
     assert (counted(coordinator, "coordinator"), counted(director, "director"), counted(worker, "field_staff")) == (2, 4, 0)
+    finance = person("finance")
+    assert counted(finance, "finance") == 0
+    desk.approve(first, coordinator)
+    assert (counted(finance, "finance"), counted(director, "director"), counted(coordinator, "coordinator")) == (1, 3, 1)
+    desk.pay(first, finance)
+    assert counted(finance, "finance") == 0
+
+
+def test_what_waits_for_an_approval_says_whose(desk: Desk, worker: Actor, coordinator: Actor, person: Callable[..., Actor]) -> None:
+    small, large = desk.request(worker), desk.request(worker, amount="12000")
+    finance = person("finance")
+    assert shown(desk, finance, "finance", small).approvers == "the coordinator or the director"
+    assert shown(desk, finance, "finance", small, "th").approvers == "ผู้ประสานงานหรือผู้อำนวยการ"
+    assert shown(desk, coordinator, "coordinator", large).approvers == "the director"
 
 
 def test_a_grant_goes_from_view_to_view_and_carries_its_letter(desk: Desk, worker: Actor, coordinator: Actor) -> None:

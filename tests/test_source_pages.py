@@ -85,7 +85,11 @@ def test_a_coordinator_adds_a_central_sees_first_what_would_come_and_reads_it(pl
     run_pending(store)
     check(store, aftercare, central.world, name="central-north")
     shown = ploy.page(place)
+    assert "A form that differs" not in shown
     assert "Equal" in shown and "Works" in shown and 'hx-trigger="every 2s"' not in shown
+    with store.database.begin(aftercare) as tx:
+        tx.execute(source_form.update().values(theirs=6))
+    assert "A form that differs: press Compare everything." in ploy.page(place)
     assert "central-north" in ploy.page("/sources?lang=th") and "ใช้งานได้" in ploy.page("/sources")
 
 
@@ -93,7 +97,12 @@ def test_a_password_stands_on_no_page_and_nowhere_in_plain_text(ploy, central, s
     given = told(central, url="central")
     refused = ploy.post("/sources/new", given)
     assert (refused.status_code, "begins with https://" in refused.get_data(as_text=True)) == (400, True)
-    pages = [refused.get_data(as_text=True)]
+    page = refused.get_data(as_text=True)
+    # Whoever mistyped an address types the password anew, and nothing else.
+    assert SECRET not in page and 'value="admin@example.org"' in page and 'id="url-error"' in page
+    assert re.search(r'id="url"[^>]*aria-describedby="url-hint url-error" aria-invalid="true" autofocus', page)
+    assert page.count("aria-invalid") == 1
+    pages = []
     at = tried(ploy, central, store)
     pages.append(ploy.page(at))
     with store.database.begin(aftercare) as tx:

@@ -90,13 +90,13 @@ def test_a_row_is_counted_as_excel_counts_it_also_below_empty_rows() -> None:
 
 def test_a_question_that_does_not_exist_is_named() -> None:
     (one,) = found(survey("calculate | twice | | ${unheard} * 2 | | open"))
-    assert one.severity == "error" and one.en.startswith("No question is called unheard.") and one.row == 2
-    assert one.th.startswith("ไม่มีคำถามชื่อ unheard")
+    assert one.severity == "error" and one.en.startswith("No question is called “unheard”.") and one.row == 2
+    assert one.th.startswith("ไม่มีคำถามชื่อ “unheard”")
 
 
 def test_two_questions_of_one_name_are_told_apart_in_plain_words() -> None:
     (one,) = [each for each in found(survey("text | code | Code", "text | code | Code again")) if each.severity == "error"]
-    assert one.en == "Two questions of one group are called code. Give one of them another name."
+    assert one.en == "Two questions of one group are called “code”. Give one of them another name."
 
 
 @needs_java
@@ -316,4 +316,4 @@ def test_the_problems_are_in_the_catalogue() -> None:
 
 def test_a_choice_list_that_is_missing_is_named_where_it_is_asked_for() -> None:
     (first, *_) = [one for one in found(survey("select_one nowhere | met | Met | |", more="| choices |\n| | list_name | name | label |\n| | c | a | A |\n")) if one.severity == "error"]
-    assert first.sheet == "survey" and first.row and "no list nowhere." in first.en and "ไม่มีรายการ nowhere" in first.th
+    assert first.sheet == "survey" and first.row and "no list “nowhere”." in first.en and "ไม่มีรายการ “nowhere”" in first.th

@@ -65,6 +65,7 @@ def _told(code: str, left: str | None, came: dt.date | None) -> None:
 
 def _question(row: Any, error: str | None = None) -> str:
     lang, asked = words.language(), request.form
+    since = asked.get("since") or words.today().isoformat()
     return page(
         "stage.html",
         case=who(row, lang),
@@ -72,7 +73,8 @@ def _question(row: Any, error: str | None = None) -> str:
             {"id": one.id, "label": one.label.in_(lang), "now": one.id == row.stage} for one in programme().stages
         ],
         chosen=asked.get("stage") or row.stage,
-        since=asked.get("since") or words.today().isoformat(),
+        since=since,
+        since_words=_in_words(since),
         latest=words.today().isoformat(),
         revision=asked.get("revision") or row.row_version,
         error=error,
@@ -87,6 +89,14 @@ def _day(text: str) -> dt.date:
     if day > words.today():
         raise StageInFuture()
     return day
+
+
+def _in_words(text: str) -> str:
+    """A day as the page says it; "" for what is none."""
+    try:
+        return words.dayyear(dt.date.fromisoformat(text))
+    except ValueError:
+        return ""
 
 
 def _version(text: str) -> int:

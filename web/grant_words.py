@@ -135,6 +135,8 @@ def _waits(found: GrantPage, one: Step) -> str | None:
         return None
     if one.key in ("approval", "suspended") and found.ask in ("approve", "name"):
         return t("Waits for you", "รอคุณ")
+    if one.key in ("approval", "suspended") and found.approvers:
+        return t("Waits for {roles}", "รอ{roles}", roles=found.approvers)
     if one.key == "paid" and one.state == "now":
         return t("Waits for you", "รอคุณ") if found.ask == "pay" else t("Waits for finance", "รอฝ่ายการเงิน")
     if one.key == "paid":

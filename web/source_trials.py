@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Blueprint, Response, g, redirect, request, url_for
 
 from cases import source_trials
-from cases.source_kinds import KINDS
+from cases.source_kinds import KINDS, Kind, SourceAnswerMissing
 from namjai.problems import Forbidden, NotFound, Problem
 from web import words
 from web.frame import is_part, page, toast
@@ -18,6 +18,7 @@ from web.sources import asked_of
 from web.words import t
 
 pages = Blueprint("source_trials", __name__)
+_FIELDS = {"source-name-unusable": "name", "source-name-taken": "name", "source-address-unsafe": "url"}
 
 
 @pages.get("/sources/new")
@@ -87,10 +88,25 @@ def _new(kind: str, given: Any, problem: Problem | None = None) -> str:
         right=described.right.in_(words.language()),
         place=asked_of(described.place),
         account=asked_of(described.account),
-        # What is secret is typed anew: it stands in no page.
-        given={name: given.get(name, "") for name in ("name", "url", *(one.name for one in described.place))},
+        given=_given_back(described, given, sent=problem is not None),
+        wrong=_wrong(problem) if problem else None,
         error=problem.text(words.language()) if problem else None,
     )
+
+
+def _given_back(kind: Kind, given: Any, *, sent: bool) -> dict[str, str]:
+    """What is filled in again. What is secret is typed anew: it stands in no page, and no account in an address."""
+    names = ["name", "url", *(one.name for one in kind.place)]
+    if sent:
+        names += [one.name for one in kind.account if one.type != "password"]
+    return {name: given.get(name, "") for name in names}
+
+
+def _wrong(problem: Problem) -> str | None:
+    """The field that a problem is about; None where it is about none alone."""
+    if isinstance(problem, SourceAnswerMissing):
+        return str(problem.facts["field"])
+    return _FIELDS.get(problem.code)
 
 
 def _show(id: UUID, problem: Problem | None = None) -> Any:

@@ -6,6 +6,7 @@ Reads no server: it asks the worker to, and shows what the worker wrote down.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,13 @@ from flask import Blueprint, Response, g, redirect, request, url_for
 from cases import hooks, quarantine_list, source_list, source_page, source_trials, sources
 from cases.source_kinds import KINDS
 from cases.source_list import Line, Run, Running
+from cases.source_page import FormLine
+from cases.titles import Titles
 from namjai.problems import Forbidden, NotFound, Problem
 from web import source_words, words
 from web.frame import is_part, page, toast
 from web.quarantine import shown as quarantined
-from web.signed_in import acting, may, requires, saw, store
+from web.signed_in import acting, may, programme, requires, saw, store
 from web.words import t
 
 pages = Blueprint("sources", __name__)
@@ -98,7 +101,7 @@ def show(id: UUID) -> Any:
             running=[_at_work(one) for one in source_list.running(g.tx, g.me.project, id)],
             moving=_moving([line]),
             no_worker=source_list.worker_is_silent(g.tx),
-            forms=source_page.forms(g.tx, row),
+            forms=_forms(row),
             files=source_page.files(g.tx, row),
             most_files=source_page.MOST_FILES,
             lists=source_page.lists(g.tx, row),
@@ -177,6 +180,13 @@ def remove(id: UUID) -> Any:
     sources.remove(g.tx, store(), g.actor, row.name)
     toast(t("{name} is read no more. What came from it stays.", "เลิกอ่านจาก {name} แล้ว ข้อมูลที่รับมายังอยู่", name=row.name))
     return redirect(url_for("sources.index"), 303)
+
+
+def _forms(row: Any) -> list[FormLine]:
+    """The forms of a source, called here as everywhere else once they have come."""
+    titles = Titles(g.tx, g.me.project, programme(), words.language())
+    found = source_page.forms(g.tx, row)
+    return [replace(one, title=titles.title(one.local)) if one.local else one for one in found]
 
 
 def _account(id: UUID, problem: Problem | None = None) -> str:

@@ -112,7 +112,7 @@ ASKED: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "travel": (
         ("Handover at the border next week; nobody else pays the way home.", "ค่าเดินทางกลับบ้าน", "the journey home"),
-        ("ค่ารถไปศาลและที่พักหนึ่งคืน", "ค่าเดินทางและที่พักหนึ่งคืน", "travel and one night's lodging"),
+        ("ญาติรอรับที่สถานี ต้องต่อรถและพักหนึ่งคืน", "ค่าเดินทางกลับบ้านและที่พักหนึ่งคืน", "the journey home and one night's lodging"),
     ),
     "medical": (
         ("ทำฟันสองซี่ โรงพยาบาลนัดแล้ว", "ค่ารักษาทางทันตกรรม", "dental treatment"),

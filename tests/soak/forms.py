@@ -19,7 +19,7 @@ TITLES = {
     "intake": "รับเคสใหม่ · Intake", "visit": "เยี่ยม · Visit", "fund_request": "ขอเงินช่วยเหลือ · Fund request",
     "fund_receipt": "รับเงินช่วยเหลือ · Receipt",
 }
-FIRST, SECOND, THIRD = "2026112501", "2026112502", "2026112503"
+FIRST, SECOND, THIRD = "2026113001", "2026113002", "2026113003"
 _JR, _ENTITIES = "{http://openrosa.org/javarosa}", "{http://www.opendatakit.org/xforms/entities}"
 
 

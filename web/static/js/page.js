@@ -7,6 +7,16 @@ document.addEventListener("change", (event) => {
   if (form && event.target.matches("select, input[type=checkbox], input[type=radio]")) form.requestSubmit();
 });
 
+// A browser writes a chosen day in its own order; beside it the day stands in words, in the page's language.
+document.addEventListener("input", (event) => {
+  const said = event.target.matches("input[type=date]") && document.querySelector(`output[for="${event.target.id}"]`);
+  if (!said) return;
+  const language = document.documentElement.lang === "th" ? "th-TH" : "en-GB";
+  const parts = { weekday: "short", day: "numeric", month: "short", year: "numeric" };
+  const day = event.target.valueAsDate;
+  said.textContent = day ? day.toLocaleDateString(language, { ...parts, timeZone: "UTC" }) : "";
+});
+
 document.addEventListener("click", (event) => {
   for (const open of document.querySelectorAll("details.nj-drop[open]")) {
     if (!open.contains(event.target)) open.open = false;
