@@ -45,7 +45,8 @@ class World:
     """One Kobo with one owner of everything, `field`."""
 
     def __init__(self, seed: int = 1) -> None:
-        self.now, self.dice = _START, random.Random(seed)
+        # Not the dice of whoever plays with this seed: they would throw the same ids.
+        self.now, self.dice = _START, random.Random(f"kobo {seed}")
         self.owner = "field"
         self.passwords = {"field": "PASSWORD", "viewer": "PASSWORD", "other": "PASSWORD"}
         self.tokens = {"API_TOKEN": "field", "VIEWER_TOKEN": "viewer", "OTHER_TOKEN": "other"}
