@@ -34,9 +34,9 @@ def text(
         return _YES_NO[value].in_(language)
     values = value if isinstance(value, list) else [value]
     if asked is not None and asked.from_file:
-        return ", ".join(names.get(str(one).lower(), str(one)) for one in values)
+        return " · ".join(names.get(str(one).lower(), str(one)) for one in values)
     if asked is not None and asked.choices:
-        return ", ".join(schema.choice_label(asked, str(one), language) for one in values)
+        return " · ".join(schema.choice_label(asked, str(one), language) for one in values)
     if asked is not None and asked.type in ("date", "dateTime"):
         return when(str(value), language, zone)
     if asked is not None and asked.type in _PLACES:

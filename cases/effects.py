@@ -23,7 +23,7 @@ def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str)
         if one.state in ("requested", "suspended"):
             found.append(
                 Words(
-                    f"The request for {money(one.amount, 'en')} still waits for its approval: here nothing is paid.",
+                    f"The request for {money(one.amount, 'en')} still waits for its approval: this pays nothing.",
                     f"คำขอ {money(one.amount, 'th')} ยังต้องรออนุมัติอีกขั้น การอนุมัติที่นี่ไม่ใช่การจ่ายเงิน",
                 )
             )
@@ -33,7 +33,9 @@ def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str)
         )
     ).all()
     if any(one.list == programme.case_list and one.act in ("create", "upsert") for one in made):
-        found.append(Words("The case counts as taken in.", "ถือว่ารับเคสแล้ว"))
+        found.append(Words("The intake counts as accepted.", "ถือว่ารับเข้าเป็นเคสของทีมแล้ว"))
+    if any(one.list == programme.case_list and one.act == "update" for one in made):
+        found.append(Words("What it changed in the case counts already.", "ค่าที่เปลี่ยนในเคสมีผลแล้วตั้งแต่ได้รับข้อมูล"))
     if any(one.stale for one in made):
         found.append(
             Words(
@@ -42,6 +44,6 @@ def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str)
             )
         )
     found.append(
-        Words("It leaves the queue, and its sender sees that it was approved.", "รายการออกจากคิว และผู้ส่งเห็นว่าอนุมัติแล้ว")
+        Words("It leaves the queue, and its sender sees that it was approved.", "รายการจะออกจากคิว และผู้ส่งจะเห็นว่าอนุมัติแล้ว")
     )
     return [one.in_(language) for one in found]

@@ -11,10 +11,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from cases import access
+from cases.grant_problems import GrantRequesterUnknown
 from cases.grant_rules import WAITING, Standing, why_not_approve
 from cases.paging import MOST_COUNTED, Cursor, counted, cursor
 from cases.who import LINE, Who, who
 from namjai.languages import Words
+from namjai.problems import Forbidden, Problem
 from odk.programme import GrantRule, Programme
 from store.actor import Actor
 from store.tables import cases, grants, letter, submission, submission_version, users
@@ -26,7 +29,8 @@ VIEWS: dict[str, tuple[str, ...]] = {
 }
 VIEW_NAMES: dict[str, Words] = {
     "waiting": Words("Waiting", "รออนุมัติ"), "approved": Words("To pay", "รอจ่าย"), "paid": Words("Paid", "จ่ายแล้ว"),
-    "receipted": Words("Received", "รับเงินแล้ว"), "refused": Words("Refused", "ไม่อนุมัติ"), "all": Words("All", "ทั้งหมด"),
+    "receipted": Words("Receipt in", "มีใบรับเงินแล้ว"), "refused": Words("Refused", "ไม่อนุมัติ"),
+    "all": Words("All", "ทั้งหมด"),
 }
 
 
@@ -40,7 +44,9 @@ class LetterKey:
 
 @dataclass(frozen=True, slots=True)
 class GrantLine:
-    """A grant in one line. `mine`: waits for this reader; `by` is None while nobody knows who asked."""
+    """A grant in one line. `mine`: this reader can approve it; `unnamed`: not before its requester is named; `by` is
+    None while nobody knows who asked.
+    """
 
     id: UUID
     number: str
@@ -52,14 +58,18 @@ class GrantLine:
     at: dt.datetime
     letter: LetterKey | None
     amount: int
+    unnamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What one reader could approve now: how many, and the sum in satang. At most 1,000 are looked at."""
+    """What one reader could approve now: how many, and the sum in satang; how many wait for them to name a requester.
+    At most 1,000 are looked at.
+    """
 
     n: int
     amount: int
+    unnamed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +101,24 @@ def grants_for_list(
 
 
 def waiting_for(tx: sa.Connection, actor: Actor, role: str | None, programme: Programme) -> Waiting:
-    """What this reader could approve now."""
+    """What this reader could approve now, or name the requester of."""
     rule = programme.grants
     if rule is None or role not in rule.approvers:
         return Waiting(0, 0)
     rows = tx.execute(_rows([grants.c.project_id == actor.project, *_in_view("waiting")], MOST_COUNTED)).all()
     authors = _authors(tx, actor.project, rows)
-    mine = [row for row in rows if _is_mine(row, rule, actor, role, authors.get(row.submission_id, ()))]
-    return Waiting(len(mine), sum(row.amount for row in mine))
+    problems = [_problem(row, rule, actor, role, authors.get(row.submission_id, ())) for row in rows]
+    mine = [row.amount for row, problem in zip(rows, problems, strict=True) if problem is None]
+    unnamed = sum(isinstance(one, GrantRequesterUnknown) for one in problems)
+    return Waiting(len(mine), sum(mine), unnamed if access.may("grant.name_requester", role) else 0)
+
+
+def first_of(
+    tx: sa.Connection, actor: Actor, role: str | None, programme: Programme, language: str, chosen: sa.Select, most: int
+) -> list[GrantLine]:
+    """The first of the grants whose ids `chosen` selects: asked for longest first."""
+    where = [grants.c.project_id == actor.project, grants.c.id.in_(chosen)]
+    return _lines(tx, actor, role, programme, language, tx.execute(_rows(where, most, oldest=True)).all())
 
 
 def of_case(
@@ -129,11 +149,12 @@ def _lines(
     lines = []
     for row in rows:
         found = held.get(row.id)
-        mine = _is_mine(row, programme.grants, actor, role, authors.get(row.submission_id, ()))
+        problem = _problem(row, programme.grants, actor, role, authors.get(row.submission_id, ()))
         lines.append(GrantLine(
             row.id, row.number, title_of(programme, row.list, row.kind, language), _who(row, language),
-            shown_state(row.state, bool(found and found.pdf_blob)), mine, row.requester, row.requested_at,
+            shown_state(row.state, bool(found and found.pdf_blob)), problem is None, row.requester, row.requested_at,
             LetterKey(found.number, found.number) if found else None, row.amount,
+            isinstance(problem, GrantRequesterUnknown),
         ))
     return lines
 
@@ -142,10 +163,11 @@ def _who(row: sa.Row, language: str) -> Who | None:
     return who(row, language) if row.code and not row.placeholder else None
 
 
-def _rows(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Select:
-    """Grants with their case, who asked, and what review says of the request. Newest first."""
+def _rows(where: Sequence[sa.ColumnElement[bool]], limit: int, *, oldest: bool = False) -> sa.Select:
+    """Grants with their case, who asked, and what review says of the request. Newest first, or oldest."""
+    way = sa.asc if oldest else sa.desc
     # The page is cut before anything is joined: a long history costs no more than a short one.
-    page = sa.select(grants).where(*where).order_by(grants.c.requested_at.desc(), grants.c.id.desc()).limit(limit)
+    page = sa.select(grants).where(*where).order_by(way(grants.c.requested_at), way(grants.c.id)).limit(limit)
     held = page.subquery("held").c
     line = [column for column in LINE if column.name != "id"]
     same = sa.and_(submission.c.project_id == held.project_id, submission.c.id == held.submission_id)
@@ -154,7 +176,7 @@ def _rows(where: Sequence[sa.ColumnElement[bool]], limit: int) -> sa.Select:
         .outerjoin(cases, sa.and_(cases.c.project_id == held.project_id, cases.c.id == held.case_id))
         .outerjoin(users, users.c.id == held.requested_by)
         .outerjoin(submission, same)
-        .order_by(held.requested_at.desc(), held.id.desc())
+        .order_by(way(held.requested_at), way(held.id))
     )
 
 
@@ -168,11 +190,12 @@ def _count(tx: sa.Connection, project: UUID, view: str) -> int:
     return tx.scalar(sa.select(sa.func.count()).select_from(some.limit(MOST_COUNTED + 1).subquery())) or 0
 
 
-def _is_mine(
+def _problem(
     row: sa.Row, rule: GrantRule | None, actor: Actor, role: str | None, authors: Sequence[tuple[str, UUID | None]]
-) -> bool:
-    if rule is None or row.state not in WAITING:
-        return False
+) -> Problem | None:
+    """What keeps this reader from approving, or None."""
+    if rule is None:
+        return Forbidden()
     named = {instance: UUID(user) for instance, user in row.facts.get("named", {}).items()}
     standing = Standing(
         state=row.state, amount=row.amount, requested_by=row.requested_by,
@@ -180,7 +203,7 @@ def _is_mine(
         named_by=tuple(UUID(one) for one in row.facts.get("named_by", ())),
         case_known=row.code is not None and not row.placeholder, review_state=row.review_state or "",
     )
-    return why_not_approve(standing, rule, actor.id, role) is None
+    return why_not_approve(standing, rule, actor.id, role)
 
 
 def _authors(tx: sa.Connection, project: UUID, rows: Sequence[sa.Row]) -> dict[UUID, list[tuple[str, UUID | None]]]:

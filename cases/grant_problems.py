@@ -18,10 +18,10 @@ class _Spoken(Problem):
 class GrantRequesterUnknown(Problem):
     code, http_status = "grant-requester-unknown", 409
     en = (
-        "Nobody knows who asked for this grant, because the tablet has no person. Name the requester first; then "
-        "somebody else can approve."
+        "The tablet this request came from is assigned to nobody, so the requester must be named before anyone can "
+        "approve. Whoever names them cannot approve."
     )
-    th = "ไม่ทราบว่าใครยื่นคำขอนี้ เพราะแท็บเล็ตไม่มีผู้ถือ ระบุผู้ยื่นก่อน แล้วให้ผู้อื่นอนุมัติ"
+    th = "แท็บเล็ตที่ส่งคำขอไม่มีผู้รับผิดชอบ ต้องระบุผู้ยื่นก่อนจึงจะอนุมัติได้ และผู้ที่ระบุจะอนุมัติเองไม่ได้"
 
 
 class GrantRequesterKnown(Problem):

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from cases.grant_rules import APPROVED, baht_of
+from namjai.languages import date_words, money
 from namjai.problems import NotFound
 from odk.programme import Programme
 from store.actor import Actor
@@ -49,6 +51,28 @@ def entity_data(tx: sa.Connection, project: UUID, grant: sa.Row) -> dict[str, An
         entity.c.project_id == project, entity.c.list == grant.list, entity.c.uuid == grant.entity
     )
     return dict(tx.scalar(found) or {})
+
+
+def labels(
+    tx: sa.Connection, project: UUID, entities: Iterable[UUID], language: str, zone: dt.tzinfo
+) -> dict[str, str]:
+    """Grants by the id of their entity, as pages write them: code, pseudonym, sum, day."""
+    query = (
+        sa.select(grants.c.entity, grants.c.amount, grants.c.requested_at, cases.c.code, cases.c.pseudonym)
+        .outerjoin(cases, sa.and_(cases.c.project_id == grants.c.project_id, cases.c.id == grants.c.case_id))
+        .where(grants.c.project_id == project, grants.c.entity.in_(list(entities)))
+    )
+    return {
+        str(row.entity): " · ".join(
+            part
+            for part in (
+                row.code, row.pseudonym, money(row.amount, language),
+                date_words(row.requested_at.astimezone(zone).date(), language),
+            )
+            if part
+        )
+        for row in tx.execute(query)
+    }
 
 
 def case_of(tx: sa.Connection, project: UUID, case_id: UUID | None) -> sa.Row | None:

@@ -228,12 +228,11 @@ def _approved(
         facts=grant.facts | {"approved": {"instance": request.instance_id, "amount": grant.amount, "kind": grant.kind}},
     )
     letters.void_letters_of(tx, store, actor, grant.id, because="approved again")
+    grant_rows.note(tx, store, actor, "grant.approved", now, {"was": grant.state})
     issued = None
     if rule and data and grant.case_id:
         issued = letters.issue(tx, store, actor, rule, data, grant_id=grant.id, case_id=grant.case_id)
     grant_rows.publish(tx, programme, actor.project, now, user_id=actor.id)
-    said = {"was": grant.state, "letter": issued.number if issued else None}
-    grant_rows.note(tx, store, actor, "grant.approved", now, said)
     return issued
 
 

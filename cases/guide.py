@@ -22,10 +22,11 @@ _NOT_OPENED = ("letter.issued", "letter.voided")
 
 
 def steps(
-    tx: sa.Connection, project: UUID, case_id: UUID, programme: Programme, language: str = "en"
+    tx: sa.Connection, project: UUID, case_id: UUID, programme: Programme, language: str = "en", *, reviews: bool = True
 ) -> list[dict[str, Any]]:
     """The steps in order, as case.html shows them: text, url (None: not there yet), done, now (the first not done).
 
+    `reviews`: whether the reader may decide on submissions; who may not is told as whom to do it.
     Empty for every case but the demonstration's story.
     """
     if programme.grants is None or not is_story(tx, project, case_id):
@@ -33,7 +34,7 @@ def steps(
     grant = _grant(tx, project, case_id)
     if grant is None:
         return []
-    found = [_visit(tx, project, case_id, grant, language), _request(tx, project, grant, language),
+    found = [_visit(tx, project, case_id, grant, language, reviews), _request(tx, project, grant, language, reviews),
              _decision(grant, programme, language), _letter(tx, project, grant, language)]
     shown = [one for one in found if one]
     ahead = next((at for at, one in enumerate(shown) if not one["done"]), None)
@@ -46,7 +47,9 @@ def is_story(tx: sa.Connection, project: UUID, case_id: UUID) -> bool:
     return value.get("project") == str(project) and value.get("case") == str(case_id)
 
 
-def _visit(tx: sa.Connection, project: UUID, case_id: UUID, grant: sa.Row, language: str) -> dict[str, Any] | None:
+def _visit(
+    tx: sa.Connection, project: UUID, case_id: UUID, grant: sa.Row, language: str, reviews: bool
+) -> dict[str, Any] | None:
     """The newest submission of the case that was edited after it had come."""
     row = tx.execute(
         sa.select(submission.c.id, submission.c.review_state)
@@ -62,16 +65,25 @@ def _visit(tx: sa.Connection, project: UUID, case_id: UUID, grant: sa.Row, langu
         return None
     text = ("Review the visit that was edited after its approval: see what changed, then approve",
             "ตรวจการเยี่ยมที่ถูกแก้หลังอนุมัติ ดูว่าเปลี่ยนอะไร แล้วอนุมัติ")
+    if not reviews:
+        text = ("As coordinator (Ploy), review the visit that was edited after its approval: "
+                "see what changed, then approve",
+                "ในบทบาทผู้ประสาน\u2060งาน (Ploy) ตรวจการเยี่ยมที่ถูกแก้หลังอนุมัติ ดูว่าเปลี่ยนอะไร แล้วอนุมัติ")
     return _step(text, language, f"/submissions/{row.id}", done=row.review_state not in _UNDECIDED)
 
 
-def _request(tx: sa.Connection, project: UUID, grant: sa.Row, language: str) -> dict[str, Any] | None:
+def _request(
+    tx: sa.Connection, project: UUID, grant: sa.Row, language: str, reviews: bool
+) -> dict[str, Any] | None:
     state = tx.scalar(sa.select(submission.c.review_state).where(
         submission.c.project_id == project, submission.c.id == grant.submission_id))
     if state is None:
         return None
     text = ("Review the fund request: what it is for, and what was given before",
             "ตรวจคำขอเงินช่วยเหลือ ดูว่าขอเพื่ออะไร และเคยได้รับอะไรแล้ว")
+    if not reviews:
+        text = ("As coordinator (Ploy), review the fund request: what it is for, and what was given before",
+                "ในบทบาทผู้ประสาน\u2060งาน (Ploy) ตรวจคำขอเงินช่วยเหลือ ดูว่าขอเพื่ออะไร และเคยได้รับอะไรแล้ว")
     return _step(text, language, f"/submissions/{grant.submission_id}", done=state not in _UNDECIDED)
 
 
@@ -81,7 +93,7 @@ def _decision(grant: sa.Row, programme: Programme, language: str) -> dict[str, A
     alone = programme.grants.may_approve("coordinator", grant.amount)
     text = (f"Approve {amount}", f"อนุมัติ {amount}") if alone else (
         f"Approve {amount}: above the coordinator’s limit, so look at the page as director (Krit)",
-        f"อนุมัติ {amount} ซึ่งเกินวงเงินของผู้ประสานงาน ให้ดูหน้านี้ในบทบาทผู้อำนวยการ (Krit)")
+        f"อนุมัติ {amount} ซึ่งเกินวงเงินของผู้ประสาน\u2060งาน ให้ดูหน้านี้ในบทบาทผู้อำนวยการ (Krit)")
     return _step(text, language, f"/grants/{grant.id}", done=grant.state not in WAITING)
 
 

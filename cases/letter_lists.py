@@ -24,7 +24,7 @@ from store.tables import cases, grants, letter, rule_failure, users
 PAGE = 50
 _MOST_OF_ONE = 100
 VIEWS: dict[str, Words] = {
-    "held": Words("In force", "ใช้อยู่"), "failed": Words("Not ready", "ยังไม่พร้อมพิมพ์"), "void": Words("Void", "ยกเลิกแล้ว"),
+    "held": Words("In force", "มีผลอยู่"), "failed": Words("Not ready", "ยังไม่พร้อมพิมพ์"), "void": Words("Void", "ยกเลิกแล้ว"),
     "all": Words("All", "ทั้งหมด"),
 }
 _UNTOLD = Words(
@@ -52,7 +52,9 @@ class LetterLine:
 
 @dataclass(frozen=True, slots=True)
 class LetterPage:
-    """One letter. `problem` says why it is not printed; `envelope`: it goes into a window; `amount` in satang."""
+    """One letter. `problem` says why it is not printed; `envelope`: it goes into a window; `amount` in satang;
+    `on_paper` is its number as the paper writes it; `grant_state` is that of its grant now.
+    """
 
     line: LetterLine
     by: str | None
@@ -64,6 +66,8 @@ class LetterPage:
     verify_url: str
     problem: str | None
     voided: dt.datetime | None
+    on_paper: str
+    grant_state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ def letter_page(
         line=_line(row, programme, language), by=row.issuer, amount=data.amount, trial=data.trial,
         with_receipt=data.receipt is not None, envelope=bool(data.window.lines), sha256=row.pdf_sha256,
         verify_url=data.verify_url, problem=_problem(row, language), voided=row.voided_at,
+        on_paper=data.printed_number, grant_state=row.grant_state,
     )
 
 
@@ -129,7 +134,7 @@ def _rows(project: UUID, where: Sequence[sa.ColumnElement[bool]], limit: int) ->
     """Letters whose grant may be seen, newest first, with case, issuer and the failure of their printing."""
     # The page is cut before the rest is joined: a long history costs no more than a short one.
     page = (
-        sa.select(letter, grants.c.submission_id)
+        sa.select(letter, grants.c.submission_id, grants.c.state.label("grant_state"))
         .join(grants, sa.and_(grants.c.project_id == letter.c.project_id, grants.c.id == letter.c.grant_id))
         .where(letter.c.project_id == project, *where)
         .order_by(letter.c.issued_at.desc(), letter.c.id.desc())

@@ -88,21 +88,34 @@ def create(
 def join(tx: sa.Connection, store: Store, actor: Actor, user_id: UUID, role: str, team: str | None = None) -> None:
     """Give a known user a role in the actor's project. Raises InputInvalid for a role that is none."""
     _check(role)
-    tx.execute(project_user.insert().values(project_id=actor.project, user_id=user_id, role=role, team=team))
+    place = {"project_id": actor.project, "user_id": user_id, "role": role, "team": _team(team)}
+    tx.execute(project_user.insert().values(**place))
 
 
-def set_role(tx: sa.Connection, store: Store, actor: Actor, user_id: UUID, role: str) -> None:
-    """Change a person's role: it holds from their next page on. Raises OwnAccount, InputInvalid, NotFound."""
+def set_role(
+    tx: sa.Connection, store: Store, actor: Actor, user_id: UUID, role: str, team: str | None = None
+) -> None:
+    """Change a person's role and team (None: as it was): it holds from their next page on.
+
+    Raises OwnAccount, InputInvalid, NotFound.
+    """
     _not_own(actor, user_id)
     _check(role)
+    values = {"role": role} if team is None else {"role": role, "team": _team(team)}
     changed = tx.execute(
         project_user.update()
         .where(project_user.c.project_id == actor.project, project_user.c.user_id == user_id)
-        .values(role=role)
+        .values(**values)
     )
     if changed.rowcount == 0:
         raise NotFound()
     record(tx, store.keyring, actor, Event("user.role", "user", user_id, {"to": role}))
+
+
+def teams(tx: sa.Connection, project: UUID) -> list[str]:
+    """The teams that people of the project are in, by name."""
+    query = sa.select(project_user.c.team).where(project_user.c.project_id == project, project_user.c.team.is_not(None))
+    return sorted(set(tx.scalars(query)))
 
 
 def disable(tx: sa.Connection, store: Store, actor: Actor, user_id: UUID) -> None:
@@ -240,6 +253,10 @@ def _with_role(project: UUID) -> sa.Select:
         .join(project_user, project_user.c.user_id == users.c.id)
         .where(project_user.c.project_id == project)
     )
+
+
+def _team(name: str | None) -> str | None:
+    return " ".join((name or "").split())[:60] or None
 
 
 def _check(role: str) -> None:

@@ -29,7 +29,7 @@ _SAID: Mapping[str, tuple[Words, Words]] = {
         Words("Publish it, then replay.", "เผยแพร่แบบฟอร์ม แล้วรับเข้าใหม่"),
     ),
     "form-version-unknown": (
-        Words("No version {version} of “{form}” here", "ไม่มีรุ่น {version} ของแบบฟอร์ม “{form}” ในระบบนี้"),
+        Words("Version {version} of “{form}” is not here", "ไม่มีแบบฟอร์ม “{form}” รุ่น {version} ในระบบนี้"),
         Words("Publish that version, then replay.", "เผยแพร่รุ่นนั้น แล้วรับเข้าใหม่"),
     ),
     "form-closed": (
@@ -38,11 +38,11 @@ _SAID: Mapping[str, tuple[Words, Words]] = {
     ),
     "instance-conflict": (
         Words("The same id came with other content", "id เดียวกันแต่เนื้อหาต่างจากที่มีอยู่"),
-        Words("Compare it with the one that is here, then leave one out.", "เทียบกับรายการที่มีอยู่ แล้วเลือกไม่รับรายการหนึ่ง"),
+        Words("Compare it with the one that is here, then leave one out.", "เทียบกับรายการที่มีอยู่ แล้วตัดรายการหนึ่งออก"),
     ),
     "edit-conflict": (
         Words("Two people changed the same submission", "มีสองคนแก้ไขข้อมูลเดียวกัน"),
-        Words("Enter what is missing by a new edit, then leave this one out.", "แก้ไขใหม่ให้ครบ แล้วเลือกไม่รับรายการนี้"),
+        Words("Enter what is missing by a new edit, then leave this one out.", "แก้ไขใหม่ให้ครบ แล้วตัดรายการนี้ออก"),
     ),
     "file-name-unusable": (Words("A file has a name that cannot be used", "มีไฟล์ที่ใช้ชื่อไม่ได้"), _HELP),
     "delivery-stuck": (
@@ -50,7 +50,7 @@ _SAID: Mapping[str, tuple[Words, Words]] = {
         Words("Replay it after the next update.", "รับเข้าใหม่หลังปรับปรุงระบบ"),
     ),
     "row-broken": (Words("It could not be read, three times", "อ่านข้อมูลไม่ได้สามครั้ง"), _HELP),
-    "xml-broken": (Words("It is not whole: it is no readable XML", "ข้อมูลไม่ครบ อ่านเป็น XML ไม่ได้"), _AGAIN),
+    "xml-broken": (Words("It is incomplete and cannot be read as XML", "ข้อมูลไม่ครบ อ่านเป็น XML ไม่ได้"), _AGAIN),
     "xml-encoding": (Words("Its letters cannot be read", "อ่านตัวอักษรในข้อมูลไม่ได้"), _AGAIN),
     "xml-dtd": (Words("It holds a DTD, which no form sends", "มี DTD ซึ่งแบบฟอร์มไม่เคยส่ง"), _HELP),
     "xml-too-deep": (Words("It is nested too deeply", "โครงสร้างซ้อนลึกเกินไป"), _HELP),

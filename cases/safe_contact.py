@@ -18,11 +18,11 @@ from store.opening import Store
 from store.tables import membership, submission
 
 _ROWS = {
-    "how": Words("How", "อย่างไร"),
-    "when": Words("When", "เมื่อไร"),
+    "how": Words("How", "วิธีติดต่อ"),
+    "when": Words("When", "เวลา"),
     "number": Words("Number", "หมายเลข"),
-    "who": Words("Who may answer", "ใครรับสายได้"),
-    "say": Words("Say", "ให้บอกว่า"),
+    "who": Words("Who may answer", "ผู้รับสายได้"),
+    "say": Words("Say", "แนะนำตัวว่า"),
 }
 _CONSENTS = {
     "services": Words("Services", "รับบริการ"),
@@ -152,10 +152,9 @@ def consent(
         if part == "sharing" and answer == "limited":
             limited = True
             text += f": {said('share_with')}" if said("share_with") else ""
+        if part == "sharing" and said("withhold"):
+            never = Words("never share", "ห้ามเปิดเผย").in_(language)
+            text += f" · {never}: {said('withhold')}"
         rows.append({"text": text, "state": _STATES.get(str(answer), "limited")})
     note = ", ".join(part for part in (said("giver"), said("date")) if part)
-    withhold = said("withhold")
-    if withhold:
-        hold = Words("Withhold", "ไม่เปิดเผย").in_(language)
-        note = f"{note} · {hold}: {withhold}" if note else f"{hold}: {withhold}"
     return Consent(tuple(rows), note or None, limited)

@@ -33,8 +33,8 @@ _MOST_PER_ADDRESS, _MOST_PER_ACCOUNT, _WINDOW = 40, 8, 15
 
 class SignInWrong(Problem):
     code, http_status = "sign-in-wrong", 401
-    en = "Email and password do not fit together, or the account is disabled. Try again, or ask your administrator."
-    th = "อีเมลกับรหัสผ่านไม่ตรงกัน หรือบัญชีถูกปิดใช้งาน ลองใหม่ หรือแจ้งผู้ดูแลระบบ"
+    en = "Email and password do not match, or the account is disabled. Try again, or ask your administrator."
+    th = "อีเมลกับรหัสผ่านไม่ตรงกัน หรือบัญชีถูกปิดไว้ ลองใหม่ หรือแจ้งผู้ดูแลระบบ"
 
 
 @dataclass(frozen=True, slots=True)

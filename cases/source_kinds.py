@@ -91,7 +91,7 @@ _CENTRAL = Kind(
     account=(
         Asked(
             "email",
-            Words("E-mail of the account", "อีเมลของบัญชี"),
+            Words("Email of the account", "อีเมลของบัญชี"),
             Words("An account made for Namjai alone.", "บัญชีที่สร้างไว้สำหรับ Namjai โดยเฉพาะ"),
             "email",
         ),

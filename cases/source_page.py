@@ -42,8 +42,13 @@ class FormLine:
 
     @property
     def differs(self) -> bool:
-        """Whether comparing everything could help: it is read, was counted, and nothing keeps it from being equal."""
-        return self.read and not self.problem and self.theirs is not None and not self.equal and not self.kept
+        """Whether comparing everything could help: it is read, was counted, and is not only held back."""
+        return self.read and not self.problem and self.theirs is not None and not self.equal and not self.held_back
+
+    @property
+    def held_back(self) -> bool:
+        """Whether it is all here but for what lies in quarantine."""
+        return self.kept > 0 and not self.waiting and self.theirs == self.here + self.kept
 
 
 def forms(tx: sa.Connection, row: sa.Row) -> list[FormLine]:

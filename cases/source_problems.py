@@ -35,11 +35,8 @@ class SourceSlow(SourceProblem):
 
 class SourceSignIn(SourceProblem):
     code, http_status = "source-sign-in", 401
-    en = (
-        "{name} does not accept the e-mail, password or token. Enter a new account for it: then everything that waits "
-        "is fetched."
-    )
-    th = "{name} ไม่รับอีเมล รหัสผ่าน หรือโทเค็น ใส่บัญชีใหม่ แล้วระบบจะอ่านข้อมูลที่ค้างอยู่ทั้งหมด"
+    en = "{name} does not accept this account (email and password, or API key)."
+    th = "{name} ไม่รับบัญชีนี้ (อีเมลและรหัสผ่าน หรือ API key)"
 
 
 class SourceForbidden(SourceProblem):

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from cases import answers_shown, people
+from cases import answers_shown, grant_rows, people
 from cases.opened import Opened, Opener, Reader
 from cases.sections import Answer, Layout, Section, sections
 from cases.who import script_of
@@ -140,10 +140,9 @@ class SubmissionPage:
         named = {str(value) for value in self.opened.values.values() if isinstance(value, str)}
         loose = [name for name, one in files.items() if not one.expected and one.blob and name not in named]
         if loose and self._reader.sensitive and not only_changed:
-            title = Words("Files that no answer names", "ไฟล์ที่ไม่มีคำตอบใดระบุ").in_(self._language)
-            found.append(
-                Section(title, 2, tuple(Answer(name, name, files=[self._file(files, name, links)]) for name in loose))
-            )
+            title = Words("Other files that came with it", "ไฟล์อื่นที่ส่งมาด้วย").in_(self._language)
+            shown = {name: self._file(files, name, links) | {"label": "", "name": name} for name in loose}
+            found.append(Section(title, 2, tuple(Answer(name, name, files=[one]) for name, one in shown.items())))
         return found
 
     def comments(self, me: UUID) -> list[dict[str, Any]]:
@@ -169,7 +168,7 @@ class SubmissionPage:
             elsewhere = number == 1 and not (one.user_id or one.app_user_id)
             by = self._names.get(one.user_id) or (elsewhere and self._at_source()) or self._tablet(one.app_user_id)
             text = (
-                Words(f"Version {number}, {by}", f"ฉบับที่ {number} {by}")
+                Words(f"Version {number}, {by}", f"ฉบับที่ {number} โดย {by}")
                 if len(self.versions) > 1
                 else Words(f"Sent by {by}", f"ส่งโดย {by}")
             )
@@ -288,7 +287,8 @@ class SubmissionPage:
                 entity.c.project_id == self._row.project_id, entity.c.uuid.in_(wanted)
             )
         )
-        return {str(row.uuid): row.label for row in rows if row.label}
+        named = {str(row.uuid): row.label for row in rows if row.label}
+        return named | grant_rows.labels(self._tx, self._row.project_id, wanted, self._language, self._zone)
 
     def _by_tablet(self, key: str) -> bool:
         asked = self.opened.schema.field(key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -100,6 +101,7 @@ class Timeline:
         rows.sort(key=lambda one: (one[1], one[2].int), reverse=True)
         more, rows = len(rows) > PAGE, rows[:PAGE]
         earlier = Cursor(rows[-1][1].isoformat(), rows[-1][2]).text() if more else None
+        rows = _letters_after_approvals(rows)
         submitted = [row for what, _, _, row in rows if what == "submission"]
         if self._reader.sensitive:
             self._opener.fetch_keys([row.id for row in submitted if row.sensitive is not None])
@@ -254,6 +256,21 @@ class Timeline:
             )
         )
         return {row.id: row.name for row in found}
+
+
+def _letters_after_approvals(rows: list[tuple[str, dt.date, UUID, Any]]) -> list[tuple[str, dt.date, UUID, Any]]:
+    """Newest first, a letter stands above its approval. Where both are one deed, its row may be the older by a moment:
+    such an approval names the letter.
+    """
+    found = list(rows)
+    for at, ((above, _, _, later), (below, _, _, sooner)) in enumerate(pairwise(rows)):
+        if (
+            above == below == "action"
+            and (later.kind, sooner.kind) == ("grant.approved", "letter.issued")
+            and later.data.get("letter") == sooner.data["number"]
+        ):
+            found[at], found[at + 1] = found[at + 1], found[at]
+    return found
 
 
 def _as_money(asked: Any, text: str, language: str) -> str:

@@ -50,7 +50,7 @@ def review(tx: sa.Connection, actor: Actor, *, own: bool = False) -> dict:
 
 
 def to_approve(tx: sa.Connection, me: SignedIn, rule: GrantRule | None) -> dict:
-    """How many grants wait for this person's decision, and their sum."""
+    """How many grants wait for this person, who approves them or names their requester, and their sum."""
     inner = grants_to_decide(me, rule).add_columns(grants.c.amount).limit(MOST_COUNTED + 1).subquery()
     row = tx.execute(
         sa.select(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from cases import access, quarantine_list
+from cases.grant_rules import WAITING
 from cases.paging import MOST_COUNTED, counted
 from cases.review_queue import waiting_for
 from cases.sessions import SignedIn
 from odk.programme import GrantRule
 from store.actor import act_as
-from store.tables import grants
+from store.tables import cases, grants, submission, submission_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,43 @@ def counts(tx: sa.Connection, me: SignedIn, rule: GrantRule | None = None) -> Co
 
 
 def grants_to_decide(me: SignedIn, rule: GrantRule | None) -> sa.Select:
-    """Grants that wait for this person's decision: neither asked for by them, nor above what their role may approve."""
-    return sa.select(grants.c.id).where(
-        grants.c.project_id == me.project,
-        grants.c.state.in_(("requested", "suspended")),
-        grants.c.requested_by.is_distinct_from(me.user_id),
-        _within(rule, me.role or ""),
+    """Grants that this person can approve, and for who may name requesters those that have none.
+
+    grant_rules.why_not_approve as conditions.
+    """
+    ours = grants.c.project_id == me.project, grants.c.state.in_(WAITING)
+    if rule is None or me.role not in rule.approvers:
+        return sa.select(grants.c.id).where(*ours, sa.false())
+    unknown = sa.or_(grants.c.requested_by.is_(None), _sent(lambda sender: sender.is_(None)))
+    theirs = sa.or_(
+        grants.c.requested_by == me.user_id,
+        _sent(lambda sender: sender == str(me.user_id)),
+        grants.c.facts.contains({"named_by": [str(me.user_id)]}),
+    )
+    can = sa.and_(~unknown, ~theirs, _within(rule, me.role), _about(cases, "case_id", ~cases.c.placeholder))
+    if access.may("grant.name_requester", me.role):
+        can = sa.or_(unknown, can)
+    rejected = _about(submission, "submission_id", submission.c.review_state == "rejected")
+    return sa.select(grants.c.id).where(*ours, ~rejected, can)
+
+
+def _sent(by: Callable[[sa.ColumnElement[str]], sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
+    """That a version of the request was sent by such a one: who is known by the tablet, or was named afterwards."""
+    version = submission_version.c
+    named = sa.func.jsonb_extract_path_text(grants.c.facts, "named", version.instance_id)
+    sender = sa.func.coalesce(sa.cast(version.user_id, sa.Text), named)
+    return sa.exists().where(
+        version.project_id == grants.c.project_id, version.submission_id == grants.c.submission_id, by(sender)
     )
 
 
-def _within(rule: GrantRule | None, role: str) -> sa.ColumnElement[bool]:
+def _about(table: sa.Table, key: str, condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """That what the grant's key leads to is so."""
+    return sa.exists().where(table.c.project_id == grants.c.project_id, table.c.id == grants.c[key], condition)
+
+
+def _within(rule: GrantRule, role: str) -> sa.ColumnElement[bool]:
     """GrantRule.may_approve as a condition."""
-    if rule is None or role not in rule.approvers:
-        return sa.false()
     if not rule.limits:
         return sa.true()
     below = [sa.literal(-1), *(sa.literal(one.up_to) for one in rule.limits)]

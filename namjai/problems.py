@@ -71,14 +71,14 @@ class SettingInvalid(Problem):
 
 class NotFound(Problem):
     code, http_status = "not-found", 404
-    en = "There is nothing at this address, or it is not yours to see. Go back, or begin at the first page."
-    th = "ที่อยู่นี้ไม่มีข้อมูล หรือคุณไม่มีสิทธิ์ดู กลับไปหน้าก่อน หรือเริ่มที่หน้าแรก"
+    en = "There is nothing at this address, or it is not yours to see. Check the address."
+    th = "ไม่มีหน้านี้ หรือคุณไม่มีสิทธิ์ดู ตรวจสอบที่อยู่อีกครั้ง"
 
 
 class Forbidden(Problem):
     code, http_status = "forbidden", 403
     en = "Your role may not do this. Nothing was changed. Ask an administrator if you need it for your work."
-    th = "บทบาทของคุณทำสิ่งนี้ไม่ได้ ไม่มีข้อมูลใดถูกเปลี่ยน หากจำเป็นต่องาน ให้แจ้งผู้ดูแลระบบ"
+    th = "บทบาทของคุณไม่มีสิทธิ์ทำรายการนี้ ไม่มีข้อมูลใดเปลี่ยนแปลง หากจำเป็นต่องาน ติดต่อผู้ดูแลระบบ"
 
 
 class InputInvalid(Problem):

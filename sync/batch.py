@@ -25,7 +25,7 @@ from sync.rows import BROKEN_ROW, One, RowFailed, delivery_of, is_of_the_row, is
 from sync.source import Content, RemoteForm, Row
 from sync.work import Work
 
-_AT_ONCE = 64
+_AT_ONCE = 32
 _BYTES_AT_ONCE = 4 * 1024 * 1024
 # So many in a row are no coincidence.
 _ALL_OF_THEM = 8
@@ -41,17 +41,20 @@ class Batch:
         known = work.look(stored, work, form, self.rows)
         needed = [row for row in self.rows.values() if _needs_content(row, known.get(row.remote_id))]
         self._contents: Iterator[Content] = work.source.contents(form, needed) if needed else iter(())
+        self._needed = len(needed)
 
     def store(self, cursor: Mapping[str, Any] | None = None) -> None:
         """Store everything as it comes, at last the cursor. Raises SourceProblem for all of a source."""
         self._learn_submitters()
-        rest = dict(self.rows)
-        before: dict[str, Content] = {}
+        rest, still = dict(self.rows), self._needed
+        last: dict[str, Content] = {}
         for piece in _pieces(patient(self._contents)):
-            if before:
-                self._piece({name: rest.pop(name) for name in before}, before, None)
-            before = piece
-        self._piece(rest, before, cursor)
+            still -= len(piece)
+            if still > 0:
+                self._piece({name: rest.pop(name) for name in piece}, piece, None)
+            else:
+                last = piece
+        self._piece(rest, last, cursor)
 
     def close(self) -> None:
         """What was not stored is not wanted any more."""

@@ -13,6 +13,9 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import requests
 import urllib3
 
+_MEANT_ANYWAY = (("Accept", "*/*"), ("Connection", "keep-alive"))
+# What `retries=False` means, made once.
+_NO_RETRIES = urllib3.Retry.from_int(False)
 _REDIRECTS = {301, 302, 303, 307, 308}
 # A whole answer is held in memory: a file that is larger stays at its server. Listings are read as streams.
 MOST_BYTES = 128 * 1024 * 1024
@@ -41,7 +44,8 @@ class Line:
 
     def signed(self) -> None:
         """The session's headers are others now. (Read once: merging its mapping at each request is slow.)"""
-        self._headers = {name: str(value) for name, value in self._session.headers.items()}
+        given = ((name, str(value)) for name, value in self._session.headers.items())
+        self._headers = dict(one for one in given if one not in _MEANT_ANYWAY)
 
     def ask(
         self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
@@ -79,7 +83,7 @@ class Line:
             "GET",
             self._front + target,
             headers=self._headers | dict(headers) if headers else self._headers,
-            retries=False,
+            retries=_NO_RETRIES,
             redirect=False,
             timeout=self._timeout,
             preload_content=False,

@@ -33,7 +33,7 @@ from sync.work import Progress, Work, alone, begin, end, timezone_of
 _CENSUS_EVERY = dt.timedelta(hours=24)
 _CENSUS_ROWS = 500
 # Seconds that a thread may go on while another one wants to.
-_TURN = 0.0005
+_TURN = 0.00005
 # Pages that are downloading while one is stored.
 _AHEAD = 2
 

@@ -34,11 +34,11 @@ def prepare(server: Server) -> None:
 
     with server.store.database.begin(server.actor) as tx:
         people.create(
-            tx, server.store, server.actor, email="new@example.org", name="Som N.", role="field_staff", team="Bangkok",
+            tx, server.store, server.actor, email="new@example.org", name="Som N.", role="field_staff", team="กรุงเทพฯ Bangkok",
             demonstration=True)
         # Who only uploads: both browsers are the same people, and an upload stands on its person's page until it is used.
         people.create(
-            tx, server.store, server.actor, email="kan@example.org", name="Kan W.", role="coordinator", team="Bangkok",
+            tx, server.store, server.actor, email="kan@example.org", name="Kan W.", role="coordinator", team="กรุงเทพฯ Bangkok",
             demonstration=True)
 
 

@@ -40,10 +40,11 @@ def prepare(server: Server) -> dict[str, Any]:
     with server.store.database.begin(server.actor) as tx:
         found = {
             "healthy": _source(tx, server, "central-north", 6, last=0, bad=0, minutes=2),
-            "refused": _source(tx, server, "central-south", 7, last=1, bad=6, minutes=184),
-            "reading": _source(tx, server, "central-east", 9, last=2, bad=0, minutes=21),
+            "refused": _source(tx, server, "central-south", 7, last=1, bad=6, minutes=33),
+            "reading": _source(tx, server, "central-east", 9, last=2, bad=0, minutes=4),
         }
-        _forms(tx, server.actor, found["healthy"])
+        for name in ("healthy", "refused", "reading"):
+            _forms(tx, server.actor, found[name])
         _under_way(tx, server.actor, found["reading"])
         found["kobo"] = sources.add(
             tx, server.store, server.actor, name="kobo-partners", kind="kobo", url="https://kf.example.org", options={},

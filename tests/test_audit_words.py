@@ -5,7 +5,7 @@ import ast
 import re
 from pathlib import Path
 
-from cases.audit_list import _SAID, KINDS
+from cases.audit_words import KINDS, NAMED, NUMBERED, SAID, WITH
 from namjai.settings import ROOT
 
 FLOORS = ("cases", "commands", "exports", "store", "submissions", "web")
@@ -44,18 +44,28 @@ def verbs() -> dict[str, str]:
 def test_every_verb_that_is_recorded_has_words() -> None:
     found = verbs()
     assert len(found) > 40, "the search found too little"
-    assert {verb: where for verb, where in found.items() if verb not in _SAID} == {}
+    assert {verb: where for verb, where in found.items() if verb not in SAID} == {}
 
 
 def test_every_verb_is_said_in_both_languages_and_none_twice() -> None:
-    for verb, words in _SAID.items():
+    for verb, words in SAID.items():
         assert words.en and words.th and words.en != words.th and "." not in words.en, verb
         assert re.search("[\u0e00-\u0e7f]", words.th) and not re.search("[\u0e00-\u0e7f]", words.en), verb
     for language in ("en", "th"):
-        said = [words.in_(language) for words in _SAID.values()]
+        said = [words.in_(language) for words in SAID.values()]
         assert len(said) == len(set(said)), language
+
+
+def test_what_was_touched_has_its_place_in_both_languages() -> None:
+    assert set(WITH) <= set(SAID)
+    assert all("{what}" in words.in_(language) for words in (*WITH.values(), NAMED, NUMBERED) for language in ("en", "th"))
+
+
+def test_whatever_shows_something_is_a_view() -> None:
+    shown = {verb for verb in SAID if verb.endswith((".opened", ".listed", ".printed", ".read", ".served"))}
+    assert shown <= set(KINDS["seen"][1])
 
 
 def test_every_kind_of_the_filter_holds_known_verbs() -> None:
     for _, beginnings in KINDS.values():
-        assert set(beginnings) <= set(_SAID)
+        assert set(beginnings) <= set(SAID)

@@ -17,6 +17,7 @@ from cases.projects import programme_of
 from cases.who import split
 from store.actor import Actor
 from store.opening import Store
+from store.tables import cases, list_row
 
 TODAY = dt.date(2026, 11, 25)
 
@@ -91,6 +92,16 @@ def test_views_and_filters(intake: Callable[..., str], found: Callable[..., list
     intake("Risky", due="2026-11-30", risk="high")
     intake("Undated", due="", **{"who/nationality": "lao", "who/languages": "th lo"})
     assert found(**wanted) == expected
+
+
+def test_whoever_types_a_code_finds_a_closed_case_too(
+    store: Store, aftercare: Actor, intake: Callable[..., str], found: Callable[..., list[str]]
+) -> None:
+    code = intake("Fah")
+    with store.database.begin(aftercare) as tx:
+        tx.execute(cases.update().values(status="closed"))
+        tx.execute(list_row.update().values(status="closed"))
+    assert (found(), found(q=code), found(q=code, view="mine"), found(view="closed")) == ([], ["Fah"], [], ["Fah"])
 
 
 def test_a_case_is_found_by_the_beginning_of_its_code_however_it_is_typed(intake: Callable[..., str], found: Callable[..., list[str]]) -> None:

@@ -304,6 +304,10 @@ def test_the_guide_leads_from_the_edited_visit_to_the_letter(store: Store, after
     def at() -> list[int]:
         return [place for place, one in enumerate(path()) if one["now"]]
 
+    with store.database.begin(aftercare) as tx:
+        others = guide.steps(tx, aftercare.project, case_id, programme, "en", reviews=False)
+    assert [one["text"].startswith("As coordinator (Ploy), review the ") for one in others] == [True, True, False, False]
+    assert not any("As coordinator" in one["text"] for one in path())
     assert len(path()) == 4 and at() == [0] and not any(one["done"] for one in path())
     for place in (0, 1):
         subject = UUID(path()[place]["url"].rpartition("/")[2])

@@ -10,16 +10,18 @@ import pytest
 from grant_desk import PURPOSE, Desk
 
 from cases import grants
-from cases.grant_lists import GrantList, Waiting, grants_for_list, of_case, waiting_for
+from cases.grant_lists import GrantList, Waiting, first_of, grants_for_list, of_case, waiting_for
 from cases.grant_page import GrantPage, grant_page
 from cases.letter_lists import LetterList, LetterPage, letter_id_of, letter_page, letters_for_list
 from cases.projects import programme_of
 from cases.sessions import SignedIn
-from cases.waiting import counts
+from cases.today import to_approve
+from cases.waiting import counts, grants_to_decide
 from exports import paper, printing
 from namjai.problems import NotFound
 from store.actor import Actor
 from store.opening import Store
+from submissions import review
 
 
 @pytest.fixture
@@ -64,6 +66,16 @@ def letters_in(desk: Desk, by: Actor, view: str = "held", **more: object) -> Let
         return letters_for_list(tx, by, programme_of(tx, desk.project), "en", view=view, **more)
 
 
+def counted(desk: Desk, by: Actor, role: str) -> int | str:
+    """The number beside "Grants" in the navigation."""
+    with desk.store.database.begin(by) as tx:
+        return counts(tx, signed_in(desk, by, role), programme_of(tx, desk.project).grants).grants
+
+
+def signed_in(desk: Desk, by: Actor, role: str) -> SignedIn:
+    return SignedIn(by.id, "", "en", "auto", True, False, False, desk.project, role, None, "")
+
+
 def letter(desk: Desk, by: Actor, number: str, language: str = "en") -> LetterPage:
     with desk.store.database.begin(by) as tx:
         return letter_page(tx, desk.store, by, programme_of(tx, desk.project), language, number)
@@ -75,8 +87,8 @@ def test_the_list_says_what_waits_for_whom(desk: Desk, worker: Actor, coordinato
     seen = {line.id: line for line in listed(desk, coordinator, "coordinator").lines}
     assert {one: line.mine for one, line in seen.items()} == {small: True, large: False, own: False, unknown: False}
     assert (seen[small].title, seen[small].by, seen[small].case.code) == ("Scholarship", "Nok", "KTR-MDV-QHT")
-    assert seen[unknown].by is None
-    assert waiting(desk, coordinator, "coordinator") == Waiting(1, 350000)
+    assert seen[unknown].by is None and {one for one, line in seen.items() if line.unnamed} == {unknown}
+    assert waiting(desk, coordinator, "coordinator") == Waiting(1, 350000, unnamed=1)
     assert waiting(desk, director, "director") == Waiting(3, 1900000)
     assert waiting(desk, worker, "field_staff") == Waiting(0, 0)
     assert listed(desk, coordinator, "coordinator", language="th").lines[0].title == "ทุนการศึกษา"
@@ -88,19 +100,44 @@ def test_the_navigation_counts_what_a_role_may_decide_and_for_finance_what_is_to
     first, *_ = [desk.request(by, amount=amount)
                  for amount, by in (("3500", worker), ("12000", worker), ("3500", coordinator), ("4800", None))]
 
-    def counted(by: Actor, role: str) -> int | str:
-        me = SignedIn(by.id, "", "en", "auto", True, False, False, desk.project, role, None, "")
-        with desk.store.database.begin(by) as tx:
-            return counts(tx, me, programme_of(tx, desk.project).grants).grants
+    def all_count() -> tuple[int | str, ...]:
+        who = (coordinator, "coordinator"), (director, "director"), (worker, "field_staff"), (finance, "finance")
+        return tuple(counted(desk, by, role) for by, role in who)
 
-    # Of the coordinator: one within the limit, and one whose requester is still to be named.
-    assert (counted(coordinator, "coordinator"), counted(director, "director"), counted(worker, "field_staff")) == (2, 4, 0)
     finance = person("finance")
-    assert counted(finance, "finance") == 0
+    # Of the coordinator: one within the limit, and one whose requester is still to be named, which no director can do.
+    assert all_count() == (2, 3, 0, 0)
     desk.approve(first, coordinator)
-    assert (counted(finance, "finance"), counted(director, "director"), counted(coordinator, "coordinator")) == (1, 3, 1)
+    assert all_count() == (1, 2, 0, 1)
     desk.pay(first, finance)
-    assert counted(finance, "finance") == 0
+    assert all_count() == (1, 2, 0, 0)
+
+
+def test_the_navigation_today_and_the_list_count_by_one_rule(desk: Desk, worker: Actor, coordinator: Actor, director: Actor) -> None:
+    plain, touched = desk.request(worker), desk.request(worker, amount="3600")
+    desk.edit(coordinator, amount="3700")
+    named, rejected = desk.request(None, amount="3800"), desk.request(worker)
+    desk.name(named, coordinator, worker)
+    unknown = desk.request(None, amount="12000")
+    anonymous = desk.request(worker)
+    desk.edit(None, amount="3900")
+    desk.survivor = str(uuid.uuid4())
+    nobody_s = desk.request(worker)
+    with desk.store.database.begin(coordinator) as tx:
+        review.set_review_state(tx, desk.store, coordinator, desk.row(rejected).submission_id, review.ReviewState.REJECTED, row_version=1, reason="Sent twice.")
+    for by, role, mine, unnamed in (
+        (coordinator, "coordinator", [plain], [unknown, anonymous]), (director, "director", [plain, touched, named], []),
+    ):
+        lines = listed(desk, by, role).lines
+        assert {line.id for line in lines if line.mine} == set(mine) and nobody_s in {line.id for line in lines}
+        assert {line.id for line in lines if line.unnamed} == {unknown, anonymous}
+        found, badge = waiting(desk, by, role), counted(desk, by, role)
+        assert (found.n, found.unnamed, badge) == (len(mine), len(unnamed), len(mine + unnamed))
+        with desk.store.database.begin(by) as tx:
+            plan, me = programme_of(tx, desk.project), signed_in(desk, by, role)
+            assert to_approve(tx, me, plan.grants)["n"] == badge
+            few = first_of(tx, by, role, plan, "en", grants_to_decide(me, plan.grants), 5)
+        assert [line.id for line in few] == sorted(mine + unnamed, key=lambda one: desk.row(one).requested_at)
 
 
 def test_what_waits_for_an_approval_says_whose(desk: Desk, worker: Actor, coordinator: Actor, person: Callable[..., Actor]) -> None:
@@ -232,6 +269,7 @@ def test_a_letters_page_says_where_it_stands(desk: Desk, worker: Actor, coordina
     page = letter(desk, coordinator, number)
     assert (page.line.state, page.line.kind, page.line.language, page.by, page.amount) == ("waiting", "Scholarship letter", "Thai", "Ploy", 350000)
     assert page.with_receipt and page.envelope and page.trial and page.problem is None and page.sha256 is None
+    assert page.on_paper.startswith("ทดลอง ๐๐๐๑/") and page.grant_state == "approved"
 
     def broken(_: object) -> bytes:
         raise paper.LetterAssetMissing(name="seal.svg")
@@ -253,7 +291,8 @@ def test_void_letters_lie_in_a_view_of_their_own(desk: Desk, worker: Actor, coor
     desk.edit(worker, amount="100")
     assert letters_in(desk, coordinator).lines == ()
     assert [(one.number, one.state) for one in letters_in(desk, coordinator, "void").lines] == [(number, "void")]
-    assert letter(desk, coordinator, number).voided is not None
+    page = letter(desk, coordinator, number)
+    assert page.voided is not None and page.grant_state == "suspended"
 
 
 def test_what_is_not_there_is_not_found(desk: Desk, coordinator: Actor) -> None:

@@ -48,7 +48,7 @@ def test_what_waits_is_told_in_plain_words_in_both_languages(ploy, tablet, publi
     assert tablet.post(note(version="9")).status_code == 404
     tablet.post("<data id='note'")
     shown = ploy.page("/quarantine?lang=en")
-    for said in ("No form “missing” here", "Publish it, then replay.", "No version 9 of “note” here", "no readable XML", "from Tablet 1", "Replay all"):
+    for said in ("No form “missing” here", "Publish it, then replay.", "Version 9 of “note” is not here", "cannot be read as XML", "from Tablet 1", "Replay all"):
         assert said in shown, said
     assert "ไม่มีแบบฟอร์ม “missing” ในระบบนี้" in ploy.page("/quarantine?lang=th")
     assert "3 submissions could not be taken" in ploy.page("/?lang=en")

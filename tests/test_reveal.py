@@ -81,6 +81,16 @@ def test_without_a_reason_nothing_opens_and_nothing_is_recorded(app: Flask, stor
     assert events(store, who, "value.revealed") == []
 
 
+def test_what_was_opened_is_recorded_as_that_and_not_as_a_question_besides(app: Flask, store: Store, case: Field, person: Callable[..., Actor]) -> None:
+    who = person("coordinator")
+    reader, path = signed_in(app, store, who), f"/cases/{case.code}/reveal/name"
+    reader.post(path, {"reason": "check"})
+    assert (len(events(store, who, "value.revealed")), len(events(store, who, "reveal.asked"))) == (1, 0)
+    reader.page(path)
+    reader.post(path, {"reason": ""})
+    assert (len(events(store, who, "value.revealed")), len(events(store, who, "reveal.asked"))) == (1, 2)
+
+
 def test_the_event_is_committed_before_the_value_is_read(
     app: Flask, store: Store, case: Field, person: Callable[..., Actor], monkeypatch: pytest.MonkeyPatch
 ) -> None:

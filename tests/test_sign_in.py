@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from readers import csrf_in, events, problem_in, signed_in
+from readers import Field, csrf_in, events, problem_in, signed_in
 
 from cases import passwords, people, sessions
 from store import tables
@@ -46,7 +46,7 @@ def test_a_wrong_password_and_an_unknown_email_get_the_same_answer(app: Flask, n
     _, unknown = enter(app, "nobody@example.org", "not this one at all")
     assert wrong.status_code == unknown.status_code == 401
     said = [page.get_data(as_text=True) for page in (wrong, unknown)]
-    assert all("do not fit together" in one for one in said)
+    assert all("do not match" in one for one in said)
     assert PASSWORD not in said[0] and "not this one at all" not in said[0]
 
 
@@ -163,6 +163,28 @@ def test_the_first_password_is_shown_once(app: Flask, store: Store, person: Call
     assert passwords.is_once(passwords.hashed(first, once=True)) and len(first) == 19
     taken = admin.post("/admin/users/new", {"email": "X@example.org", "name": "Wan", "role": "legal"})
     assert taken.status_code == 409 and first not in taken.get_data(as_text=True)
+
+
+def test_a_supervisor_sees_the_cases_of_the_team_that_an_administrator_gives_them(
+    app: Flask, store: Store, aftercare: Actor, person: Callable[..., Actor]
+) -> None:
+    worker, admin = person("field_staff", "Nok P.", "north"), signed_in(app, store, person("admin"))
+    Field(store, aftercare, team="north").intake(by=worker)
+    rung = person("supervisor", "Rung T.")
+    assert "Fah" not in signed_in(app, store, rung).page("/cases")
+    admin.post(f"/admin/users/{rung.id}/role", {"role": "supervisor", "team": " north "})
+    assert "Fah" in signed_in(app, store, rung).page("/cases") and "north" in admin.page(f"/admin/users/{rung.id}")
+    admin.post("/admin/users/new", {"email": "w@example.org", "name": "Wan", "role": "supervisor", "team": "south"})
+    with store.database.begin(aftercare) as tx:
+        assert people.teams(tx, aftercare.project) == ["north", "south"]
+
+
+def test_disabling_somebody_is_asked_first(app: Flask, store: Store, person: Callable[..., Actor]) -> None:
+    nok, admin = person("field_staff", "Nok P."), signed_in(app, store, person("admin"))
+    asked = admin.page(f"/admin/users/{nok.id}/disable")
+    assert "Disable Nok P.?" in asked and "signed out everywhere" in asked and "Disabled" not in admin.page(f"/admin/users/{nok.id}")
+    admin.post(f"/admin/users/{nok.id}/disable", {})
+    assert "Disabled" in admin.page(f"/admin/users/{nok.id}")
 
 
 def test_nobody_changes_their_own_role(app: Flask, store: Store, person: Callable[..., Actor]) -> None:

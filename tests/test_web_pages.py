@@ -1,9 +1,11 @@
 """The pages as people use them: review, decide, take back, comment; grants, letters, forms, tablets; errors that say what to do."""
 from __future__ import annotations
 
+import datetime as dt
 import re
 import uuid
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from conftest import workbook_of
 from flask import Flask
 from readers import Field, Reader, events, problem_in, signed_in
 
+from cases import timeline
 from cases.letters import today_in
 from exports import paper, printing
 from store import tables
@@ -47,6 +50,13 @@ def state(store: Store, aftercare: Actor) -> Callable[[uuid.UUID], tuple[str, in
 
 
 # Reading
+
+def test_a_grant_that_was_picked_reads_as_pages_write_sums_and_days(coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
+    grant = desk.request(worker, amount="12000")
+    desk.approve(grant, person("director"), role="director")
+    sent = desk.receipt(grant, by=worker).submission_id
+    assert "· ฿12,000 ·" in coordinator.page(f"/submissions/{sent}") and "· 12,000\u00a0บาท ·" in coordinator.page(f"/submissions/{sent}?lang=th")
+
 
 @pytest.mark.parametrize("lang", ["en", "th"])
 def test_a_submission_reads_as_its_form_asks(coordinator: Reader, desk: Field, worker: Actor, lang: str) -> None:
@@ -100,9 +110,22 @@ def test_the_timeline_says_of_a_grant_what_it_was_for_and_how_much(coordinator: 
     assert re.search(r"Grant approved</.{0,200}Scholarship · ฿3,500", events, re.DOTALL)
 
 
-def test_a_long_timeline_goes_on_without_gap_or_repetition(coordinator: Reader, desk: Field, worker: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    from cases import timeline
+def test_the_timeline_has_a_letter_after_its_approval(coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
+    number = desk.approve(desk.request(worker), person("coordinator", "Krit")).number
+    page = coordinator.page(f"/cases/{desk.code}?kind=money")
+    assert page.index(f"Letter {number} issued") < page.index("Grant approved"), "newest first"
 
+
+def test_a_letter_that_was_stored_before_its_approval_stands_after_it_all_the_same() -> None:
+    day, ids = dt.date(2026, 11, 20), sorted(uuid.uuid4() for _ in range(3))
+    kinds = [("grant.approved", {"letter": "AC-L-2026-0002"}), ("letter.issued", {"number": "AC-L-2026-0002"}), ("letter.issued", {"number": "AC-L-2026-0001"})]
+    rows = [("action", day, one, SimpleNamespace(kind=kind, data=data)) for one, (kind, data) in zip(reversed(ids), kinds, strict=True)]
+    shown = [row.data for _, _, _, row in timeline._letters_after_approvals(rows)]
+    assert shown == [{"number": "AC-L-2026-0002"}, {"letter": "AC-L-2026-0002"}, {"number": "AC-L-2026-0001"}]
+    assert timeline._letters_after_approvals(rows[1:]) == rows[1:]
+
+
+def test_a_long_timeline_goes_on_without_gap_or_repetition(coordinator: Reader, desk: Field, worker: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timeline, "PAGE", 4)
     for n in range(9):
         desk.visit(by=worker, visit_date=f"2026-11-{10 + n // 2:02}", observed=f"Visit number {n}.")
@@ -217,12 +240,58 @@ def test_the_way_from_a_request_to_its_printed_letter(app: Flask, store: Store, 
     pdf = coordinator.get(f"/letters/{number}.pdf")
     assert pdf.mimetype == "application/pdf" and pdf.data[:5] == b"%PDF-" and pdf.headers["Cache-Control"] == "no-store"
     assert "frame-ancestors 'self'" in pdf.headers["Content-Security-Policy"]
+    page = coordinator.page(f"/letters/{number}")
+    # Opening the PDF prints nothing: the letter stays "issued", and for `namjai letters` not yet printed.
+    assert "Issued</span>" in page and desk.letters(grant)[0].printed_at is None
+    assert desk.data(desk.letters(grant)[0].id).printed_number in page and "QR code" in page and "Receipt slip, page 2" in page
     finance = signed_in(app, store, person("finance"))
     paid = finance.post(f"/grants/{grant}/paid", {"paid_on": today_in("Asia/Bangkok").isoformat(), "how": "cash"})
     assert problem_in(paid) == "changed-meanwhile"
     revision = re.search(r'name="revision" value="([^"]+)"', finance.page(f"/grants/{grant}"))
     assert finance.post(f"/grants/{grant}/paid", {"paid_on": today_in("Asia/Bangkok").isoformat(), "how": "cash", "revision": revision[1]}).status_code == 303
     assert desk.row(grant).state == "paid"
+
+
+def test_a_grant_without_a_requester_waits_to_be_named_everywhere(app: Flask, store: Store, coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
+    grant = desk.request(None)
+    listed = coordinator.page("/grants")
+    assert "One needs its requester named before it can be approved." in listed and "Requester to be named" in listed
+    assert "Requester to be named" in coordinator.page("/")
+    page = coordinator.page(f"/grants/{grant}")
+    assert "Waits until the requester is named" in page and "Requester unknown" in page and "Waits for you" not in page
+    director = signed_in(app, store, person("director"))
+    assert "Nothing waits for your approval." in director.page("/grants") and "Requester to be named" not in director.page("/")
+    desk.request(worker)
+    listed = coordinator.page("/grants")
+    assert "One waits for you: ฿3,500." in listed and "One more needs its requester named first." in listed
+
+
+def test_a_grant_on_hold_says_what_became_of_its_letter(app: Flask, store: Store, coordinator: Reader, desk: Field, worker: Actor) -> None:
+    grant = desk.request(worker)
+    number = desk.approve(grant, coordinator.actor).number
+    desk.edit(worker, amount="4800")
+    page = coordinator.page(f"/grants/{grant}")
+    assert f"Letter {number} is void." in page and f'href="/letters/{number}"' in page and "Written when it is approved again" in page
+    theirs = signed_in(app, store, worker).page(f"/grants/{grant}")
+    assert f"Letter {number} is void." in theirs and f"/letters/{number}" not in theirs
+    void = coordinator.page(f"/letters/{number}")
+    assert "before the PDF was made. This number is not used again." in void and "Void since" in void
+    assert desk.letters()[0].pdf_blob is None and "QR code" not in void and "Number on the paper" not in void
+
+
+def test_a_refused_grant_quotes_why(coordinator: Reader, desk: Field, worker: Actor) -> None:
+    grant = desk.request(worker)
+    desk.refuse(grant, coordinator.actor, "The school pays.")
+    coordinator.post(f"/grants/{grant}/comments", {"text": "Told her today."})
+    assert '<q class="nj-dim">The school pays.</q>' in coordinator.page(f"/grants/{grant}")
+
+
+def test_the_grants_of_whoever_pays_begin_with_those_to_pay(app: Flask, store: Store, coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
+    approved, waiting = desk.request(worker), desk.request(worker)
+    desk.approve(approved, coordinator.actor)
+    finance = signed_in(app, store, person("finance"))
+    for reader, path, there in ((finance, "/grants", approved), (finance, "/grants?view=waiting", waiting), (coordinator, "/grants", waiting)):
+        assert re.findall(r'href="/grants/([0-9a-f-]{36})"', reader.page(path)) == [str(there)]
 
 
 def test_a_letter_that_failed_is_made_again_from_its_page(app: Flask, store: Store, coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +341,9 @@ def test_the_public_page_knows_a_genuine_letter_and_no_name(app: Flask, coordina
     url = desk.data(issued.id).verify_url
     path = url[url.index("/verify/"):]
     page = app.test_client().get(path).get_data(as_text=True)
-    assert "This letter is genuine" in page and "Fah" not in page and "สมมติ" not in page
+    # On trial no letter may look like one to rely on.
+    assert "This is a trial letter" in page and "must not be relied on" in page and "genuine</h1>" not in page
+    assert "Fah" not in page and "สมมติ" not in page
     for said in (desk.data(issued.id).printed_number, "฿3,500", str(today_in("Asia/Bangkok").year)):
         assert said in page, "what the paper says that scanning shows"
     assert "No such letter is known" in app.test_client().get(path[:-4] + "AAAA").get_data(as_text=True)
@@ -294,6 +365,13 @@ def test_a_revoked_tablet_is_out_at_once(app: Flask, coordinator: Reader, tablet
     assert "Revoke Tablet 1?" in coordinator.page(f"/tablets/{tablet.id}/revoke")
     coordinator.post(f"/tablets/{tablet.id}/revoke")
     assert tablet.get("formList").status_code == 403
+
+
+def test_what_no_list_holds_says_which_list(coordinator: Reader, desk: Field) -> None:
+    assert "Nothing was sent back" in coordinator.page("/submissions?state=has_issues")
+    assert "Nothing was rejected" in coordinator.page("/submissions?state=rejected")
+    assert "Nothing in this view" in coordinator.page("/cases?view=mine") and "No case yet" not in coordinator.page("/cases?view=mine")
+    assert "No tablet was revoked" in coordinator.page("/tablets?revoked=1")
 
 
 def test_a_sample_visit_arrives_in_the_queue(coordinator: Reader, desk: Field) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,13 @@ import sqlalchemy as sa
 from flask import Blueprint, g, request
 
 from cases import audit_list, people
+from cases.audit_words import KINDS
 from cases.who import by_key, who
 from namjai.problems import NotFound
 from store.tables import audit_seal
 from web import words
 from web.frame import page
-from web.signed_in import requires, saw, store
+from web.signed_in import programme, requires, saw, store
 from web.words import t
 
 pages = Blueprint("audit", __name__)
@@ -24,9 +26,16 @@ pages = Blueprint("audit", __name__)
 @requires("audit.read")
 def index() -> str:
     person = _uuid(request.args.get("person", ""))
-    kind = request.args.get("kind") if request.args.get("kind") in audit_list.KINDS else None
+    kind = request.args.get("kind") if request.args.get("kind") in KINDS else None
     events, after = audit_list.page(
-        g.tx, store().keyring, g.me.project, words.language(), person=person, kind=kind, after=request.args.get("after")
+        g.tx,
+        store().keyring,
+        g.me.project,
+        programme(),
+        words.language(),
+        person=person,
+        kind=kind,
+        after=request.args.get("after"),
     )
     rows = people.listed(g.tx, g.me.project)
     named = next((row for row in rows if row.id == person), None)
@@ -50,19 +59,21 @@ def index() -> str:
         events=events,
         page=_page(events, after),
         sealed_until=_sealed_until(),
+        seconds=_seconds,
     )
 
 
 def of_case(code: str) -> str:
     """All that was done with one case: a page of `web/cases`."""
     row = by_key(g.tx, g.me.project, code)
-    kind = request.args.get("kind") if request.args.get("kind") in audit_list.KINDS else None
+    kind = request.args.get("kind") if request.args.get("kind") in KINDS else None
     events, after = audit_list.page(
         g.tx,
         store().keyring,
         g.me.project,
+        programme(),
         words.language(),
-        subject=row.id,
+        case=row.id,
         kind=kind,
         after=request.args.get("after"),
     )
@@ -74,11 +85,13 @@ def of_case(code: str) -> str:
         filtered=bool(kind),
         events=events,
         page=_page(events, after),
+        sealed_until=_sealed_until(),
+        seconds=_seconds,
     )
 
 
 def _kinds(kind: str | None) -> dict[str, Any]:
-    choices = [{"value": one, "label": name.in_(words.language())} for one, (name, _) in audit_list.KINDS.items()]
+    choices = [{"value": one, "label": name.in_(words.language())} for one, (name, _) in KINDS.items()]
     return {
         "name": "kind",
         "label": t("Kind", "ประเภท"),
@@ -96,8 +109,13 @@ def _page(events: list[Any], after: str | None) -> dict[str, Any]:
     }
 
 
-def _sealed_until() -> Any:
-    return g.tx.scalar(sa.select(sa.func.max(audit_seal.c.sealed_at)))
+def _sealed_until() -> dt.datetime | None:
+    newest = sa.select(audit_seal.c.sealed_at).order_by(audit_seal.c.epoch.desc(), audit_seal.c.ordinal.desc())
+    return g.tx.scalar(newest.limit(1))
+
+
+def _seconds(at: dt.datetime) -> str:
+    return t("{at}", "{at}\u00a0น.", at=f"{at.astimezone(words.zone()):%H:%M:%S}")
 
 
 def _uuid(text: str) -> UUID | None:

@@ -57,8 +57,9 @@ def _actions(row: Any) -> list[dict[str, Any]]:
 
 def _guide(case_id: UUID) -> list[dict[str, Any]]:
     """The steps of the demonstration's story; those that this role may not take have no address."""
-    rights = {"/submissions/": "submission.read", "/grants/": "grant.read", "/letters/": "letter.read"}
-    steps = guide.steps(g.tx, g.me.project, case_id, programme(), words.language())
+    rights = {"/submissions/": "submission.review", "/grants/": "grant.read", "/letters/": "letter.read"}
+    reviews = may("submission.review")
+    steps = guide.steps(g.tx, g.me.project, case_id, programme(), words.language(), reviews=reviews)
     for step in steps:
         verb = next((one for start, one in rights.items() if (step["url"] or "").startswith(start)), None)
         if verb and not may(verb):

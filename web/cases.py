@@ -61,7 +61,10 @@ def _total(counts: Any, wanted: Wanted, found: Any) -> Any:
     if wanted.after:
         return None
     if wanted.narrowed:
-        return None if found.after else len(found.lines)
+        if found.after:
+            return None
+        n, every = len(found.lines), counts.get(wanted.view)
+        return n if every is None or wanted.q else t("{n} of {of}", "{n} จาก {of}", n=n, of=every)
     return counts.get(wanted.view)
 
 
@@ -126,7 +129,7 @@ def _filters(load: Caseload, wanted: Wanted) -> list[dict[str, Any]]:
         ("later", t("Later", "ภายหลัง")),
         ("none", t("Nothing due", "ไม่มีกำหนด")),
     ]
-    shown.append(_filter("due", t("Due", "ถึงกำหนด"), t("Any time", "ทุกช่วงเวลา"), wanted.due, due))
+    shown.append(_filter("due", t("Due", "ถึงกำหนด"), t("Due: any time", "กำหนด: ทั้งหมด"), wanted.due, due))
     if g.actor.scope != "own":
         held = [(str(one.id), one.name) for one in people.in_roles(g.tx, g.me.project, ("field_staff", "therapist"))]
         if held:
@@ -163,6 +166,7 @@ def _row(load: Caseload, line: Line, further: list[Column], workers: dict[UUID, 
         "about": about(load, line),
         "stage": stage.label.in_(lang) if stage else None,
         "risk": line.values.get(rule.risk),
+        "closed": line.status == "closed",
         "due": line.due,
         "due_what": said(load, line, "next_what"),
         "worker": people.short(workers[line.worker]) if line.worker in workers else None,

@@ -22,8 +22,8 @@ from web.uploads import MOST_BYTES
 _log = logging.getLogger("namjai.web")
 _TITLES = {
     400: ("This cannot be taken", "รับข้อมูลนี้ไม่ได้"),
-    403: ("Not for your role", "บทบาทของคุณทำไม่ได้"),
-    404: ("Nothing here", "ไม่พบสิ่งที่ต้องการ"),
+    403: ("Not for your role", "คุณไม่มีสิทธิ์ในส่วนนี้"),
+    404: ("Nothing here", "ไม่พบหน้านี้"),
     405: ("Not in this way", "ทำด้วยวิธีนี้ไม่ได้"),
     409: ("It changed meanwhile", "มีการเปลี่ยนแปลงระหว่างนี้"),
     413: ("Too large", "ข้อมูลใหญ่เกินไป"),

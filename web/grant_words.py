@@ -11,6 +11,7 @@ from cases import answers_shown, people
 from cases.dues import due
 from cases.grant_lists import GrantLine
 from cases.grant_page import GrantPage, Step
+from cases.letter_lists import LetterLine
 from cases.who import script_of
 from web import words
 from web.signed_in import may
@@ -24,6 +25,7 @@ def line(one: GrantLine) -> dict[str, Any]:
         "case": one.case,
         "state": one.state,
         "mine": one.mine,
+        "unnamed": one.unnamed,
         "by": people.short(one.by) if one.by else None,
         "at": one.at,
         "letter": one.letter if may("letter.read") else None,
@@ -56,7 +58,7 @@ def ask(found: GrantPage) -> dict[str, Any] | None:
             else t("It waits for your approval", "รอคุณอนุมัติ"),
             "text": t(
                 "Approving writes the letter and numbers it. Whoever requested cannot approve.",
-                "อนุมัติแล้วระบบออกจดหมายพร้อมเลขที่ ผู้ยื่นอนุมัติเองไม่ได้",
+                "เมื่ออนุมัติ ระบบจะออกจดหมายพร้อมเลขที่ ผู้ยื่นคำขออนุมัติเองไม่ได้",
             ),
         }
     if found.ask == "name":
@@ -65,9 +67,9 @@ def ask(found: GrantPage) -> dict[str, Any] | None:
             "title": t("Who requested it?", "ใครเป็นผู้ยื่น"),
             "people": [{"id": one.value, "name": one.label} for one in found.people],
             "text": t(
-                "The tablet has no person, so nobody can approve before this is known. "
-                "The one who names them cannot approve.",
-                "แท็บเล็ตไม่มีผู้ถือ จึงอนุมัติไม่ได้จนกว่าจะระบุผู้ยื่น ผู้ที่ระบุชื่ออนุมัติเองไม่ได้",
+                "The tablet this request came from is assigned to nobody, so the requester must be named before "
+                "anyone can approve. Whoever names them cannot approve.",
+                "แท็บเล็ตที่ส่งคำขอไม่มีผู้รับผิดชอบ ต้องระบุผู้ยื่นก่อนจึงจะอนุมัติได้ และผู้ที่ระบุจะอนุมัติเองไม่ได้",
             ),
         }
     if found.ask == "pay":
@@ -109,7 +111,7 @@ def said(text: str) -> str:
     return text
 
 
-def step(found: GrantPage, one: Step) -> dict[str, Any]:
+def step(found: GrantPage, one: Step, refusal: str = "") -> dict[str, Any]:
     icons = {
         "suspended": "pause-circle",
         "refused": "x-lg",
@@ -121,7 +123,9 @@ def step(found: GrantPage, one: Step) -> dict[str, Any]:
     return {
         "state": one.state,
         "label": one.label,
-        "text": one.by or _waits(found, one),
+        "text": one.by or (_told(found, one) if one.state == "done" else _waits(found, one)),
+        "said": refusal if one.key == "refused" else "",
+        "lang": script_of(refusal),
         "at": one.at,
         "with_time": isinstance(one.at, dt.datetime) and one.key != "paid",
         "icon": icons.get(one.key) if one.state != "done" or one.key == "refused" else None,
@@ -129,27 +133,59 @@ def step(found: GrantPage, one: Step) -> dict[str, Any]:
     }
 
 
+def letter_that_holds(found: GrantPage) -> LetterLine | None:
+    """The letter that is not void."""
+    return next((one for one in found.letters if one.state != "void"), None)
+
+
+def refusal(found: GrantPage, said: list[tuple[Any, dt.datetime, str]]) -> str:
+    """The reason of a refusal: it was said in the same moment. "" where the grant is not refused."""
+    last = found.steps[-1]
+    if last.key != "refused" or not isinstance(last.at, dt.datetime):
+        return ""
+    return next((text for _, at, text in reversed(said) if at <= last.at), "")
+
+
+def _told(found: GrantPage, one: Step) -> str | None:
+    """What a step that is done says where it says no name."""
+    held = letter_that_holds(found)
+    if one.key == "letter" and held:
+        return held.number
+    return t("Requester unknown", "ไม่ทราบผู้ยื่น") if one.key == "requested" else None
+
+
 def _waits(found: GrantPage, one: Step) -> str | None:
     """Whom the step that is next waits for, and what one still to come brings."""
-    if one.state == "done":
-        return None
-    if one.key in ("approval", "suspended") and found.ask in ("approve", "name"):
-        return t("Waits for you", "รอคุณ")
-    if one.key in ("approval", "suspended") and found.approvers:
-        return t("Waits for {roles}", "รอ{roles}", roles=found.approvers)
+    if one.key in ("approval", "suspended"):
+        return _waits_for_approval(found)
     if one.key == "paid" and one.state == "now":
-        return t("Waits for you", "รอคุณ") if found.ask == "pay" else t("Waits for finance", "รอฝ่ายการเงิน")
+        return t("Waits for you", "รอคุณจ่าย") if found.ask == "pay" else t("Waits for finance", "รอฝ่ายการเงิน")
     if one.key == "paid":
         return t("By finance", "โดยฝ่ายการเงิน")
+    if one.key == "letter" and one.state == "now":
+        return t("Being written", "กำลังจัดทำ")
+    if one.key == "letter" and found.state == "suspended":
+        return t("Written when it is approved again", "จัดทำเมื่ออนุมัติอีกครั้ง")
     if one.key == "letter":
-        return t("Being written", "กำลังจัดทำ") if one.state == "now" else t("Written on approval", "จัดทำเมื่ออนุมัติ")
-    if one.key == "receipted":
-        return t("Comes from a tablet", "ส่งมาจากแท็บเล็ต")
-    return None
+        return t("Written on approval", "จัดทำเมื่ออนุมัติ")
+    if one.key == "receipted" and one.state == "now":
+        return t("Waits for the receipt from a tablet", "รอใบรับเงินจากแท็บเล็ต")
+    return t("Comes from a tablet", "ส่งมาจากแท็บเล็ต") if one.key == "receipted" else None
 
 
-def letter(held: Any, state: str) -> dict[str, Any] | None:
-    if held is None and state == "refused":
+def _waits_for_approval(found: GrantPage) -> str | None:
+    if found.ask == "name" or found.steps[0].by is None:
+        return t("Waits until the requester is named", "รอระบุผู้ยื่น")
+    if found.ask == "approve":
+        return t("Waits for you", "รอคุณอนุมัติ")
+    return t("Waits for {roles}", "รอ{roles}", roles=found.approvers) if found.approvers else None
+
+
+def letter(found: GrantPage) -> dict[str, Any] | None:
+    held = letter_that_holds(found)
+    if held is None and found.letters:
+        return _void(found)
+    if held is None and found.state == "refused":
         return {"text": t("There is none: the request was refused.", "ไม่มีจดหมาย เพราะคำขอไม่ได้รับอนุมัติ")}
     if held is None:
         return None
@@ -163,6 +199,24 @@ def letter(held: Any, state: str) -> dict[str, Any] | None:
         "language": held.language,
         "issued": held.issued,
     }
+
+
+def _void(found: GrantPage) -> dict[str, Any]:
+    """The last letter of a grant that has none that holds."""
+    last = found.letters[0]
+    if found.state == "refused":
+        text = t(
+            "Letter {number} is void, and the request was refused.",
+            "จดหมาย {number} ยกเลิกแล้ว และคำขอไม่ได้รับอนุมัติ",
+            number=last.number,
+        )
+    else:
+        text = t(
+            "Letter {number} is void. A new one is written and numbered when the grant is approved again.",
+            "จดหมาย {number} ยกเลิกแล้ว ระบบจะจัดทำและออกเลขที่ใหม่เมื่ออนุมัติอีกครั้ง",
+            number=last.number,
+        )
+    return {"text": text, "state": "void", "void": last.key if may("letter.read") else None}
 
 
 def capital(word: str) -> str:

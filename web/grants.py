@@ -27,8 +27,10 @@ pages = Blueprint("grants", __name__)
 @pages.get("/grants")
 @requires("grant.read")
 def index() -> str:
-    view = request.args.get("view", "waiting")
-    view = view if view in grant_lists.VIEWS else "waiting"
+    # The number in the navigation tells whoever only pays what is to be paid: the list begins there.
+    first = "approved" if may("grant.pay") and not may("grant.decide") else "waiting"
+    view = request.args.get("view", first)
+    view = view if view in grant_lists.VIEWS else first
     lang = words.language()
     found = grant_lists.grants_for_list(
         g.tx, g.actor, g.me.role, programme(), lang, view=view, after=request.args.get("after")
@@ -38,7 +40,7 @@ def index() -> str:
     views = [
         {
             "label": name.in_(lang),
-            "url": url_for("grants.index", view=one if one != "waiting" else None),
+            "url": url_for("grants.index", view=one if one != first else None),
             "n": found.counts[one],
             "current": one == view,
         }
@@ -71,7 +73,7 @@ def show(id: UUID) -> str:
         fields=[one.path for one in found.facts if not one.masked],
     )
     said = thread(g.tx, store(), g.me.project, id)
-    held = next((one for one in found.letters if one.state != "void"), None)
+    refusal = grant_words.refusal(found, said)
     return page(
         "grant.html",
         grant={
@@ -89,7 +91,7 @@ def show(id: UUID) -> str:
         ask=grant_words.ask(found),
         blocked=found.blocked,
         suspended=grant_words.suspended(found),
-        steps=[grant_words.step(found, one) for one in found.steps],
+        steps=[grant_words.step(found, one, refusal) for one in found.steps],
         earlier=[
             {
                 "id": one.id,
@@ -100,7 +102,7 @@ def show(id: UUID) -> str:
             }
             for one in found.earlier
         ],
-        letter=grant_words.letter(held, found.state),
+        letter=grant_words.letter(found),
         comments=_comments(said),
     )
 

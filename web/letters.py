@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as Answer
 
 from cases import letter_lists, letters
 from cases.letter_lists import LetterLine
+from cases.who import script_of
 from web import words
 from web.frame import page
 from web.signed_in import programme, requires, saw, store
@@ -67,10 +68,15 @@ def show(number: str) -> str:
             "with_receipt": found.with_receipt,
             "envelope": words.t("Window envelope", "ซองหน้าต่าง")
             if found.envelope
-            else words.t("Handed over", "มอบด้วยตนเอง"),
+            else words.t("By hand", "มอบให้ถึงมือ"),
             "by": found.by,
             "sha256": found.sha256,
-            "verify_url": found.verify_url,
+            # Nobody holds a code or a number of what was never on paper.
+            "verify_url": found.verify_url if found.sha256 else None,
+            "on_paper": found.on_paper if found.sha256 and found.on_paper != number else None,
+            "on_paper_lang": script_of(found.on_paper),
+            "voided": found.voided,
+            "edited": found.grant_state == "suspended",
             "grant": found.line.grant,
             "problem": found.problem,
             "slow": words.now() - found.line.issued > _SLOW,

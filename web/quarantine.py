@@ -73,14 +73,16 @@ def leave_ask(id: UUID) -> str:
     return page(
         "confirm.html",
         here="sources",
-        title=t("Leave this one out?", "ไม่รับรายการนี้หรือไม่"),
+        title=t("Leave this one out?", "ตัดรายการนี้ออกหรือไม่"),
         text=t(
-            "{reason}. It is listed no more and never taken by itself. Its bytes stay kept.",
-            "{reason} รายการนี้จะไม่แสดงและไม่ถูกรับเข้าเอง ข้อมูลเดิมยังเก็บไว้",
+            "{reason} (from {who}, {when}). It leaves the list and is never taken in by itself. Its data is kept.",
+            "{reason} (จาก {who} เมื่อ {when}) รายการนี้จะไม่แสดงอีก และระบบจะไม่รับเข้าเอง ข้อมูลเดิมยังเก็บไว้",
             reason=item.reason,
+            who=shown(item)["sender"],
+            when=shown(item)["when"],
         ),
         action=url_for("quarantine.leave_out", id=id),
-        button=t("Leave it out", "ไม่รับรายการนี้"),
+        button=t("Leave it out", "ตัดรายการนี้ออก"),
         keep=t("Let it wait", "ให้รอต่อไป"),
         back_url=url_for("quarantine.index"),
     )
@@ -90,7 +92,7 @@ def leave_ask(id: UUID) -> str:
 @requires("quarantine.manage")
 def leave_out(id: UUID) -> Any:
     quarantine_list.leave_out(g.tx, store(), g.actor, id)
-    toast(t("Left out. It is kept, and listed no more.", "ไม่รับรายการนี้แล้ว ข้อมูลยังเก็บไว้แต่ไม่แสดง"))
+    toast(t("Left out. It is kept, and listed no more.", "ตัดรายการนี้ออกแล้ว ข้อมูลยังเก็บไว้แต่ไม่แสดง"))
     return redirect(url_for("quarantine.index"), 303)
 
 
@@ -120,7 +122,8 @@ def look(id: UUID) -> Response:
                 raise
             status, error = problem.http_status, problem.text(lang)
     with acting() as g.tx:
-        saw("quarantine.asked", "quarantine", id)
+        if seen is None:
+            saw("quarantine.asked", "quarantine", id)
         body = page(
             "quarantine_look.html",
             item=shown(item),

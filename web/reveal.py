@@ -132,7 +132,8 @@ def _asking(
                 raise
             status, error = problem.http_status, problem.text(words.language())
     with acting() as g.tx:
-        for kind, subject_id in subjects:
+        # What was opened is in the audit already.
+        for kind, subject_id in subjects if "open" not in mask else ():
             saw("reveal.asked", kind, subject_id)
         body = page("reveal.html", mask=mask, case=case, reasons=reasons, error=error, back_url=back)
     return Response(body, status, headers=_NEVER, content_type="text/html; charset=utf-8")

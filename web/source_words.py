@@ -32,8 +32,8 @@ def passed(span: dt.timedelta | None) -> str:
 def ago(span: dt.timedelta | None) -> str:
     """How old what we have is: rounded down to minutes, because nobody needs seconds there."""
     if span is not None and span < dt.timedelta(minutes=1):
-        return t("under 1 min", "ไม่ถึง 1 นาที").replace(" ", NBSP)
-    return passed(span)
+        return t("just now", "เมื่อครู่").replace(" ", NBSP)
+    return t("{time} ago", "{time}ก่อน", time=passed(span)).replace(" ", NBSP) if span is not None else ""
 
 
 def clock(value: dt.datetime) -> str:
@@ -47,24 +47,24 @@ def clock(value: dt.datetime) -> str:
 def brought(counts: Mapping[str, int]) -> str:
     """12 new, 3 edited: what a run did; "" where it did nothing."""
     said = [text for name, text in _brought(counts) if counts.get(name)]
-    return ", ".join(said)
+    return " · ".join(said)
 
 
 def _brought(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     n = {name: num(value) for name, value in counts.items()}
     single = {name for name, value in counts.items() if value == 1}
     return [
-        ("new", t("{n} new", "ใหม่ {n}", n=n.get("new"))),
-        ("edited", t("{n} edited", "แก้ไข {n}", n=n.get("edited"))),
-        ("deleted", t("{n} deleted there", "ถูกลบที่ต้นทาง {n}", n=n.get("deleted"))),
-        ("restored", t("{n} restored", "กู้คืน {n}", n=n.get("restored"))),
-        ("reviewed", t("{n} reviewed", "ตรวจแล้ว {n}", n=n.get("reviewed"))),
-        ("remarks", _one_or(single, "remarks") or t("{n} comments", "ความเห็น {n}", n=n.get("remarks"))),
-        ("files", _one_or(single, "files") or t("{n} files", "ไฟล์ {n}", n=n.get("files"))),
-        ("entities", _one_or(single, "entities") or t("{n} entities", "รายการในรายชื่อ {n}", n=n.get("entities"))),
-        ("quarantined", t("{n} in quarantine", "พักไว้ {n}", n=n.get("quarantined"))),
-        ("waiting", t("{n} to be had later", "รออ่านภายหลัง {n}", n=n.get("waiting"))),
-        ("forms", _one_or(single, "forms") or t("{n} form versions", "รุ่นแบบฟอร์ม {n}", n=n.get("forms"))),
+        ("new", t("{n} new", "ใหม่ {n} รายการ", n=n.get("new"))),
+        ("edited", t("{n} edited", "แก้ไข {n} รายการ", n=n.get("edited"))),
+        ("deleted", t("{n} deleted there", "ถูกลบที่ต้นทาง {n} รายการ", n=n.get("deleted"))),
+        ("restored", t("{n} restored", "กู้คืน {n} รายการ", n=n.get("restored"))),
+        ("reviewed", t("{n} reviewed", "ตรวจแล้ว {n} รายการ", n=n.get("reviewed"))),
+        ("remarks", _one_or(single, "remarks") or t("{n} comments", "ความเห็น {n} รายการ", n=n.get("remarks"))),
+        ("files", _one_or(single, "files") or t("{n} files", "{n} ไฟล์", n=n.get("files"))),
+        ("entities", _one_or(single, "entities") or t("{n} entities", "รายชื่อ {n} รายการ", n=n.get("entities"))),
+        ("quarantined", t("{n} in quarantine", "พักไว้ {n} รายการ", n=n.get("quarantined"))),
+        ("waiting", t("{n} to be had later", "รออ่านภายหลัง {n} รายการ", n=n.get("waiting"))),
+        ("forms", _one_or(single, "forms") or t("{n} form versions", "แบบฟอร์ม {n} รุ่น", n=n.get("forms"))),
     ]
 
 
@@ -73,10 +73,10 @@ def _one_or(single: set[str], name: str) -> str:
     if name not in single:
         return ""
     return {
-        "remarks": t("1 comment", "ความเห็น 1"),
-        "files": t("1 file", "ไฟล์ 1"),
-        "entities": t("1 entity", "รายการในรายชื่อ 1"),
-        "forms": t("1 form version", "รุ่นแบบฟอร์ม 1"),
+        "remarks": t("1 comment", "ความเห็น 1 รายการ"),
+        "files": t("1 file", "1 ไฟล์"),
+        "entities": t("1 entity", "รายชื่อ 1 รายการ"),
+        "forms": t("1 form version", "แบบฟอร์ม 1 รุ่น"),
     }[name]
 
 
@@ -96,13 +96,13 @@ def far(run: Any) -> str:
     if not run.done:
         return ""
     rows = (
-        t("{done} of {total}", "{done} จาก {total}", done=num(run.done), total=num(run.total))
+        t("{done} of {total}", "{done} จาก {total} รายการ", done=num(run.done), total=num(run.total))
         if run.total
-        else t("{done} rows", "{done} แถว", done=num(run.done))
+        else t("{done} rows", "{done} รายการ", done=num(run.done))
     )
     parts = [rows]
     if run.rate:
-        parts.append(t("{n} a second", "{n} ต่อวินาที", n=num(max(1, round(run.rate)))))
+        parts.append(t("{n} a second", "{n} รายการต่อวินาที", n=num(max(1, round(run.rate)))))
     if run.left is not None:
         parts.append(t("about {time} left", "เหลือประมาณ {time}", time=passed(run.left)))
-    return ", ".join(parts)
+    return " · ".join(parts)

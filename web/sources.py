@@ -127,7 +127,7 @@ def pause(id: UUID) -> Any:
     paused = request.form.get("paused") == "1"
     sources.pause(g.tx, store(), g.actor, id, paused=paused)
     toast(
-        t("Paused. It is read only when you say so.", "หยุดพักแล้ว จะอ่านเมื่อคุณสั่งเท่านั้น")
+        t("Paused. It is read only when you say so.", "หยุดชั่วคราวแล้ว จะอ่านเมื่อคุณสั่งเท่านั้น")
         if paused
         else t("It is read by itself again.", "กลับมาอ่านเองตามกำหนดแล้ว")
     )
@@ -164,8 +164,8 @@ def remove_ask(id: UUID) -> str:
         here="sources",
         title=t("Remove {name}?", "นำ {name} ออกหรือไม่", name=row.name),
         text=t(
-            "It is read no more, and its account is forgotten. What came from it stays; nothing changes there.",
-            "ระบบจะไม่อ่านจากที่นี่อีก และลืมบัญชีที่ใช้ ข้อมูลที่รับมาแล้วยังอยู่ครบ และไม่มีอะไรเปลี่ยนที่เซิร์ฟเวอร์ต้นทาง",
+            "Namjai stops reading it and deletes its account here. What came stays; that server is not changed.",
+            "ระบบจะหยุดอ่านจากเซิร์ฟเวอร์นี้ และลบบัญชีที่เก็บไว้ ข้อมูลที่รับมาแล้วยังอยู่ครบ และไม่มีอะไรเปลี่ยนแปลงที่เซิร์ฟเวอร์ต้นทาง",
         ),
         action=url_for("sources.remove", id=id),
         button=t("Remove {name}", "นำ {name} ออก", name=row.name),
@@ -178,7 +178,7 @@ def remove_ask(id: UUID) -> str:
 def remove(id: UUID) -> Any:
     row = sources.one(g.tx, g.me.project, id)
     sources.remove(g.tx, store(), g.actor, row.name)
-    toast(t("{name} is read no more. What came from it stays.", "เลิกอ่านจาก {name} แล้ว ข้อมูลที่รับมายังอยู่", name=row.name))
+    toast(t("{name} is no longer read. What came from it stays.", "เลิกอ่านจาก {name} แล้ว ข้อมูลที่รับมายังอยู่", name=row.name))
     return redirect(url_for("sources.index"), 303)
 
 

@@ -56,6 +56,7 @@ def show(id: UUID) -> str:
         submission=_head(row, opened, titles, reader),
         decided=decided,
         queue=[row_of(one) for one in queued],
+        queue_total=review_queue.counts(g.tx, g.actor)["waiting"],
         position=_position(queued, row),
         notes=_notes(row, sections, encrypted=opened.encrypted()),
         sections=sections,
@@ -244,7 +245,7 @@ def _reason(row: sa.Row, state: ReviewState, version: int, error: str | None = N
         here="review",
         of=titles.title(row.xml_form_id),
         case=held[0] if held else None,
-        title=t("Reject this submission?", "ไม่รับข้อมูลนี้หรือไม่") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
+        title=t("Reject this submission?", "ไม่รับข้อมูลนี้ใช่ไหม") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
         text=t("It stays here with your reason and counts nowhere.", "ข้อมูลยังอยู่พร้อมเหตุผล แต่ไม่นำไปนับ")
         if rejecting
         else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้แล้วส่งใหม่"),

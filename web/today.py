@@ -5,18 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-import sqlalchemy as sa
 from flask import Blueprint, g, request, url_for
 
-from cases import access, today
+from cases import access, grant_lists, today
 from cases.caseload import Caseload, Line
 from cases.review_queue import page as queue_page
 from cases.titles import Titles
 from cases.to_pay import to_pay
 from cases.waiting import grants_to_decide
 from cases.who import lines
-from store.tables import grants
-from web import words
+from web import grant_words, words
 from web.case_words import grant_title, said
 from web.frame import page
 from web.signed_in import may, programme, requires, saw, seeing
@@ -102,26 +100,10 @@ def _due(load: Caseload, line: Line) -> dict[str, Any]:
 def _approvals(doors: dict[str, Any], context: dict[str, Any]) -> None:
     with seeing("grant.decide"):
         doors["approve"] = today.to_approve(g.tx, g.me, programme().grants)
-        rows = g.tx.execute(
-            sa.select(grants)
-            .where(grants.c.id.in_(grants_to_decide(g.me, programme().grants)))
-            .order_by(grants.c.requested_at, grants.c.id)
-            .limit(_FEW)
-        ).all()
-        named = lines(g.tx, g.me.project, (row.case_id for row in rows), words.language())
-        saw("grant.listed", "grant", None, view="today", subjects=[str(row.id) for row in rows])
-    rule = programme().grants
-    context["approvals"] = [
-        {
-            "id": row.id,
-            "title": grant_title(row.kind),
-            "case": named.get(row.case_id),
-            "amount": row.amount,
-            "state": row.state,
-            "mine": row.requested_by is not None and rule is not None and rule.may_approve(g.me.role, row.amount),
-        }
-        for row in rows
-    ]
+        chosen = grants_to_decide(g.me, programme().grants)
+        found = grant_lists.first_of(g.tx, g.actor, g.me.role, programme(), words.language(), chosen, _FEW)
+        saw("grant.listed", "grant", None, view="today", subjects=[str(one.id) for one in found])
+    context["approvals"] = [grant_words.line(one) for one in found]
 
 
 def _payments(doors: dict[str, Any], context: dict[str, Any]) -> None:

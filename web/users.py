@@ -43,22 +43,25 @@ def index() -> str:
 @pages.get("/admin/users/new")
 @requires("user.manage")
 def new() -> str:
-    return page("user_new.html", roles=_roles())
+    return page("user_new.html", roles=_roles(), teams=people.teams(g.tx, g.me.project))
 
 
 @pages.post("/admin/users/new")
 @requires("user.manage")
 def create() -> Any:
-    given = {name: request.form.get(name, "")[:254] for name in ("email", "name", "role")}
+    given = {name: request.form.get(name, "")[:254] for name in ("email", "name", "role", "team")}
     try:
         with g.tx.begin_nested():
             user_id, first = people.create(
                 g.tx, store(), g.actor, email=given["email"], name=given["name"], role=given["role"],
-                language=words.language(),
+                team=given["team"], language=words.language(),
             )
     except Problem as problem:
         return Response(
-            page("user_new.html", roles=_roles(), values=given, error=problem.text(words.language())),
+            page(
+                "user_new.html", roles=_roles(), teams=people.teams(g.tx, g.me.project), values=given,
+                error=problem.text(words.language()),
+            ),
             problem.http_status,
         )
     return _shown(user_id, secret=first)
@@ -74,9 +77,30 @@ def show(id: UUID) -> str:
 @pages.post("/admin/users/<uuid:id>/role")
 @requires("user.manage")
 def set_role(id: UUID) -> Any:
-    people.set_role(g.tx, store(), g.actor, id, request.form.get("role", ""))
-    toast(t("The role is changed; it holds from the next page on.", "เปลี่ยนบทบาทแล้ว มีผลตั้งแต่หน้าถัดไป"))
+    people.set_role(g.tx, store(), g.actor, id, request.form.get("role", ""), request.form.get("team", "")[:254])
+    toast(t("Role and team are changed; they hold from the next page on.", "เปลี่ยนบทบาทและทีมแล้ว มีผลตั้งแต่หน้าถัดไป"))
     return redirect(url_for("users.show", id=id), 303)
+
+
+@pages.get("/admin/users/<uuid:id>/disable")
+@requires("user.manage")
+def disable_ask(id: UUID) -> str:
+    row = people.one(g.tx, g.me.project, id)
+    saw("user.opened", "user", id)
+    return page(
+        "confirm.html",
+        here="users",
+        title=t("Disable {name}?", "ปิดใช้งาน {name} หรือไม่", name=row.name),
+        text=t(
+            "{name} is signed out everywhere and their tablets are revoked at once. What they did stays.",
+            "{name} จะออกจากระบบทุกเครื่อง และแท็บเล็ตจะถูกเพิกถอนทันที ประวัติการทำงานยังอยู่ครบ",
+            name=row.name,
+        ),
+        action=url_for("users.disable", id=id),
+        button=t("Disable {name}", "ปิดใช้งาน {name}", name=row.name),
+        keep=t("Keep them", "ไม่ปิด"),
+        back_url=url_for("users.show", id=id),
+    )
 
 
 @pages.post("/admin/users/<uuid:id>/disable")
@@ -105,10 +129,12 @@ def _shown(id: UUID, secret: str | None = None) -> str:
             "email": row.email,
             "role": row.role,
             "role_label": _label(row.role),
+            "team": row.team,
             "disabled": row.disabled_at is not None,
             "me": row.id == g.me.user_id,
         },
         roles=_roles(),
+        teams=people.teams(g.tx, g.me.project),
         secret=secret,
         tablets=[{"name": one.name, "last_seen": one.last_seen_at} for one in held],
     )

@@ -30,7 +30,7 @@ class Device:
     revoked: bool = False
 
 
-NORTH, SOUTH = "Chiang Mai", "Bangkok"
+NORTH, SOUTH = "เชียงใหม่ Chiang Mai", "กรุงเทพฯ Bangkok"
 COLLEAGUES = (
     Colleague("ploy", "Ploy W.", "coordinator", NORTH),
     Colleague("nok", "Nok P.", "field_staff", NORTH, "th"),

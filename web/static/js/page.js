@@ -60,6 +60,8 @@ const bringIntoSight = () => {
 screen.orientation?.addEventListener("change", bringIntoSight);
 window.matchMedia("(max-width: 47.98rem)").addEventListener("change", bringIntoSight);
 bringIntoSight();
+// Fonts that come later make rows taller.
+document.fonts.ready.then(bringIntoSight);
 
 // A revealed value hides itself: the clock starts when it is on the screen.
 const hide = (shown) => {
