@@ -54,7 +54,7 @@ def page(
     """A page of events, and the cursor of the earlier ones. Of a case also what was done to its letters and files."""
     query = sa.select(audit).where(audit.c.project_id == project)
     if case:
-        query = query.where(audit.c.subject_id.in_(of_case(tx, project, case)))
+        query = query.where(audit.c.subject_id == sa.any_(sa.literal(of_case(tx, project, case), sa.ARRAY(sa.Uuid))))
     if person:
         query = query.where(audit.c.actor_id == person)
     if kind in KINDS:

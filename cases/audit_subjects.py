@@ -16,7 +16,7 @@ from cases.titles import Titles
 from cases.who import Who, lines, of_submissions
 from odk.programme import Programme
 from store.tables import app_user, grants, letter, membership, submission
-from submissions.form_versions import known
+from submissions.form_versions import FormVersion, known
 
 
 def of_case(tx: sa.Connection, project: UUID, case_id: UUID) -> list[UUID]:
@@ -41,6 +41,7 @@ class Subjects:
     ) -> None:
         self._tx, self._project, self._programme, self._language = tx, project, programme, language
         self._titles = Titles(tx, project, programme, language)
+        self._versions: dict[tuple[str, str, str], FormVersion] = {}
         self._people = people.names(
             tx,
             {row.actor_id for row in rows if row.actor_kind == "person"} | _subjects(rows, "user"),
@@ -93,7 +94,10 @@ class Subjects:
         sent = self._submissions.get(_submission(row))
         if sent is None:
             return ""
-        version = known(self._tx, self._project, sent.xml_form_id, sent.form_version, sent.form_origin)
+        key = sent.xml_form_id, sent.form_version, sent.form_origin
+        if key not in self._versions:
+            self._versions[key] = known(self._tx, self._project, *key)
+        version = self._versions[key]
         found = (version.schema.field(key) for key in row.detail.get("fields", ()))
         labels = (answers_shown.label(asked, self._language, {}) for asked in found if asked is not None)
         return " · ".join(dict.fromkeys(labels))

@@ -54,13 +54,15 @@ def entity_data(tx: sa.Connection, project: UUID, grant: sa.Row) -> dict[str, An
 
 
 def labels(
-    tx: sa.Connection, project: UUID, entities: Iterable[UUID], language: str, zone: dt.tzinfo
+    tx: sa.Connection, project: UUID, picked: Iterable[sa.Row], language: str, zone: dt.tzinfo
 ) -> dict[str, str]:
-    """Grants by the id of their entity, as pages write them: code, pseudonym, sum, day."""
+    """Grants by the id of their entity (`picked`: list and uuid), as pages write them: code, pseudonym, sum, day."""
+    rows = list(picked)
+    lists, entities = {row.list for row in rows}, [row.uuid for row in rows]
     query = (
         sa.select(grants.c.entity, grants.c.amount, grants.c.requested_at, cases.c.code, cases.c.pseudonym)
         .outerjoin(cases, sa.and_(cases.c.project_id == grants.c.project_id, cases.c.id == grants.c.case_id))
-        .where(grants.c.project_id == project, grants.c.entity.in_(list(entities)))
+        .where(grants.c.project_id == project, grants.c.list.in_(lists), grants.c.entity.in_(entities))
     )
     return {
         str(row.entity): " · ".join(

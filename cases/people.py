@@ -18,12 +18,14 @@ from cases import passwords
 from cases.access import ROLE_NAMES
 from namjai.languages import Words
 from namjai.problems import InputInvalid, NotFound, Problem
-from store.actor import Actor
+from store.actor import Actor, act_as
 from store.audit import Event, record
 from store.keys import new_id
 from store.opening import Store
-from store.tables import app_user, project_user, user_session, users
+from store.tables import app_user, cases, grants, list_row, membership, project_user, user_session, users
 
+# What a supervisor sees by its team: it follows whoever is responsible.
+_OF_A_TEAM = (cases, membership, list_row, grants)
 THEMES = ("auto", "light", "dark")
 _EMAIL = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+\.[^\s@<>\"]+")
 
@@ -81,27 +83,29 @@ def create(
         )
     )
     join(tx, store, actor, user_id, role, team)
-    record(tx, store.keyring, actor, Event("user.created", "user", user_id, {"role": role}))
+    record(tx, store.keyring, actor, Event("user.created", "user", user_id, {"role": role, "team": team}))
     return user_id, first
 
 
 def join(tx: sa.Connection, store: Store, actor: Actor, user_id: UUID, role: str, team: str | None = None) -> None:
     """Give a known user a role in the actor's project. Raises InputInvalid for a role that is none."""
     _check(role)
-    place = {"project_id": actor.project, "user_id": user_id, "role": role, "team": _team(team)}
+    place = {"project_id": actor.project, "user_id": user_id, "role": role, "team": _team(tx, actor.project, team)}
     tx.execute(project_user.insert().values(**place))
 
 
 def set_role(
     tx: sa.Connection, store: Store, actor: Actor, user_id: UUID, role: str, team: str | None = None
 ) -> None:
-    """Change a person's role and team (None: as it was): it holds from their next page on.
+    """Change a person's role and team (None: as it was): it holds from their next page on, for their cases too.
 
     Raises OwnAccount, InputInvalid, NotFound.
     """
     _not_own(actor, user_id)
     _check(role)
-    values = {"role": role} if team is None else {"role": role, "team": _team(team)}
+    values: dict[str, str | None] = {"role": role}
+    if team is not None:
+        values["team"] = _team(tx, actor.project, team)
     changed = tx.execute(
         project_user.update()
         .where(project_user.c.project_id == actor.project, project_user.c.user_id == user_id)
@@ -109,7 +113,18 @@ def set_role(
     )
     if changed.rowcount == 0:
         raise NotFound()
-    record(tx, store.keyring, actor, Event("user.role", "user", user_id, {"to": role}))
+    if team is not None:
+        _take_along(tx, actor, user_id, values["team"])
+    record(tx, store.keyring, actor, Event("user.role", "user", user_id, {"to": role, "team": values.get("team")}))
+
+
+def _take_along(tx: sa.Connection, actor: Actor, user_id: UUID, team: str | None) -> None:
+    """What this person is responsible for goes with them to their team. Whoever moves them may see none of it."""
+    act_as(tx, actor.everywhere())
+    for table in _OF_A_TEAM:
+        mine = table.c.project_id == actor.project, table.c.worker == user_id
+        tx.execute(table.update().where(*mine).values(team=team))
+    act_as(tx, actor)
 
 
 def teams(tx: sa.Connection, project: UUID) -> list[str]:
@@ -255,8 +270,10 @@ def _with_role(project: UUID) -> sa.Select:
     )
 
 
-def _team(name: str | None) -> str | None:
-    return " ".join((name or "").split())[:60] or None
+def _team(tx: sa.Connection, project: UUID, name: str | None) -> str | None:
+    """A team's name; that of a team that is there, however its letters were typed."""
+    name = " ".join((name or "").split())[:60]
+    return next((one for one in teams(tx, project) if one.casefold() == name.casefold()), name) or None
 
 
 def _check(role: str) -> None:

@@ -22,7 +22,7 @@ _ROWS = {
     "when": Words("When", "เวลา"),
     "number": Words("Number", "หมายเลข"),
     "who": Words("Who may answer", "ผู้รับสายได้"),
-    "say": Words("Say", "แนะนำตัวว่า"),
+    "say": Words("Say", "ให้บอกว่า"),
 }
 _CONSENTS = {
     "services": Words("Services", "รับบริการ"),
@@ -143,7 +143,8 @@ def consent(
             else ""
         )
 
-    rows, limited = [], False
+    rows, limited, withheld = [], False, said("withhold")
+    never = Words("never share", "ห้ามเปิดเผย").in_(language)
     for part, words in _CONSENTS.items():
         answer = values.get(rule.consent.get(part, ""))
         if answer is None:
@@ -152,9 +153,8 @@ def consent(
         if part == "sharing" and answer == "limited":
             limited = True
             text += f": {said('share_with')}" if said("share_with") else ""
-        if part == "sharing" and said("withhold"):
-            never = Words("never share", "ห้ามเปิดเผย").in_(language)
-            text += f" · {never}: {said('withhold')}"
+        if part == "sharing" and withheld:
+            text, withheld = f"{text} · {never}: {withheld}", ""
         rows.append({"text": text, "state": _STATES.get(str(answer), "limited")})
-    note = ", ".join(part for part in (said("giver"), said("date")) if part)
+    note = ", ".join(part for part in (said("giver"), said("date"), withheld and f"{never}: {withheld}") if part)
     return Consent(tuple(rows), note or None, limited)

@@ -35,8 +35,8 @@ class SourceSlow(SourceProblem):
 
 class SourceSignIn(SourceProblem):
     code, http_status = "source-sign-in", 401
-    en = "{name} does not accept this account (email and password, or API key)."
-    th = "{name} ไม่รับบัญชีนี้ (อีเมลและรหัสผ่าน หรือ API key)"
+    en = "{name} does not accept this account (email and password, or API key). Enter another one."
+    th = "{name} ไม่รับบัญชีนี้ (อีเมลและรหัสผ่าน หรือ API key) กรอกบัญชีอื่น"
 
 
 class SourceForbidden(SourceProblem):

@@ -283,12 +283,12 @@ class SubmissionPage:
         if not wanted:
             return {}
         rows = self._tx.execute(
-            sa.select(entity.c.uuid, entity.c.label).where(
+            sa.select(entity.c.list, entity.c.uuid, entity.c.label).where(
                 entity.c.project_id == self._row.project_id, entity.c.uuid.in_(wanted)
             )
-        )
+        ).all()
         named = {str(row.uuid): row.label for row in rows if row.label}
-        return named | grant_rows.labels(self._tx, self._row.project_id, wanted, self._language, self._zone)
+        return named | grant_rows.labels(self._tx, self._row.project_id, rows, self._language, self._zone)
 
     def _by_tablet(self, key: str) -> bool:
         asked = self.opened.schema.field(key)

@@ -52,7 +52,7 @@ def counts(tx: sa.Connection, me: SignedIn, rule: GrantRule | None = None) -> Co
 def grants_to_decide(me: SignedIn, rule: GrantRule | None) -> sa.Select:
     """Grants that this person can approve, and for who may name requesters those that have none.
 
-    grant_rules.why_not_approve as conditions.
+    grant_rules.why_not_approve as conditions, of the request alone: its page also looks at what other forms wrote.
     """
     ours = grants.c.project_id == me.project, grants.c.state.in_(WAITING)
     if rule is None or me.role not in rule.approvers:

@@ -20,7 +20,7 @@ from submissions.delivery import File
 from sync.central_lists import CentralLists, understood
 from sync.central_words import is_whole, moment_of, newest, remarks_of, row_of, since_of, skiptoken
 from sync.listing import items
-from sync.parallel import Flat, Hands
+from sync.parallel import Hands
 from sync.source import (
     Account,
     Content,
@@ -41,7 +41,6 @@ from sync.source import (
     SourceTalksOtherwise,
     SourceUnreachable,
     VersionContent,
-    weight_of,
 )
 from sync.wire import Patience, Wire
 
@@ -49,9 +48,7 @@ from sync.wire import Patience, Wire
 logging.getLogger("pyodk").setLevel(logging.CRITICAL + 1)
 
 CONNECTIONS = 4
-PAGE_ROWS = 500
-# Rows that one connection fetches before it hands them over: a handing over wakes whoever stores.
-_PART = 4
+PAGE_ROWS = 250
 _SYSTEM = {"$select": "__id,__system"}
 
 
@@ -248,9 +245,7 @@ class Central(CentralLists):
     # Content
 
     def contents(self, form: RemoteForm, rows: Iterable[Row]) -> Iterator[Content]:
-        given = list(rows)
-        parts = [given[at : at + _PART] for at in range(0, len(given), _PART)]
-        return Flat(self._hands.each(lambda some: [self._content(form, row) for row in some], parts, weight_of))
+        return self._hands.each(lambda row: self._content(form, row), rows, lambda content: content.weight)
 
     def _content(self, form: RemoteForm, row: Row) -> Content:
         at, system = self._submission(form, row.remote_id), row.inline

@@ -27,7 +27,6 @@ from sync.source import (
     SourceSlow,
     SourceTalksOtherwise,
     VersionContent,
-    weight_of,
 )
 
 _AT_ONCE = 100
@@ -49,7 +48,7 @@ class KoboContent(KoboChanges):
 
     def contents(self, form: RemoteForm, rows: Iterable[Row]) -> Iterator[Content]:
         parts = list(_parts(sorted(rows, key=lambda row: row.inline.id)))
-        return Flat(self._hands.each(lambda some: self._contents_of(form, some), parts, weight_of))
+        return Flat(self._hands.each(lambda some: self._contents_of(form, some), parts, _weight))
 
     def _contents_of(self, form: RemoteForm, rows: list[Row]) -> list[Content]:
         try:
@@ -182,6 +181,10 @@ def _close(some: list[Row], row: Row) -> bool:
     if first is None or place is None or place < first or len(some) >= _AT_ONCE:
         return False
     return place - first + 1 <= _WIDEST * (len(some) + 1)
+
+
+def _weight(contents: list[Content]) -> int:
+    return sum(one.weight for one in contents)
 
 
 def _current(row: Row) -> str:

@@ -150,11 +150,6 @@ class Content:
         return sum(len(version.xml) for version in self.versions)
 
 
-def weight_of(contents: list[Content]) -> int:
-    """How many bytes they keep together."""
-    return sum(one.weight for one in contents)
-
-
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
     """A file that a submission has or expects. `tag` is other text when the content is another ("" : not told)."""

@@ -174,9 +174,15 @@ def test_a_supervisor_sees_the_cases_of_the_team_that_an_administrator_gives_the
     assert "Fah" not in signed_in(app, store, rung).page("/cases")
     admin.post(f"/admin/users/{rung.id}/role", {"role": "supervisor", "team": " north "})
     assert "Fah" in signed_in(app, store, rung).page("/cases") and "north" in admin.page(f"/admin/users/{rung.id}")
+    admin.post(f"/admin/users/{worker.id}/role", {"role": "field_staff", "team": "south"})
+    assert "Fah" not in signed_in(app, store, rung).page("/cases"), "cases go with whoever is responsible"
+    admin.post(f"/admin/users/{worker.id}/role", {"role": "field_staff"})
+    admin.post(f"/admin/users/{rung.id}/role", {"role": "supervisor", "team": "South"})
+    assert "Fah" in signed_in(app, store, rung).page("/cases"), "of a team that is there, however it is typed"
+    assert [one.detail["team"] for one in events(store, aftercare, "user.role")] == ["north", "south", None, "south"]
     admin.post("/admin/users/new", {"email": "w@example.org", "name": "Wan", "role": "supervisor", "team": "south"})
     with store.database.begin(aftercare) as tx:
-        assert people.teams(tx, aftercare.project) == ["north", "south"]
+        assert people.teams(tx, aftercare.project) == ["south"]
 
 
 def test_disabling_somebody_is_asked_first(app: Flask, store: Store, person: Callable[..., Actor]) -> None:

@@ -27,6 +27,7 @@ from store.tables import (
 )
 from submissions.delivery import Delivery
 from submissions.problems import InstanceConflict
+from sync.central import PAGE_ROWS
 from sync.line import Reader
 from sync.parallel import Flat, Hands
 from sync.seen import Seen
@@ -160,7 +161,7 @@ def test_a_second_look_at_everything_writes_nothing(store, aftercare):
 def test_a_pass_begins_anew_when_the_row_behind_which_it_broke_off_is_gone(store, aftercare):
     world = World()
     world.release(xform(HOUSE))
-    Team(world).houses(300, photo=False)
+    Team(world).houses(PAGE_ROWS + 50, photo=False)
     double = serve(world)
     add_central(store, aftercare, double)
     double.fail("500", "svc/Submissions", times=100, after=2)

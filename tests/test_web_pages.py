@@ -51,6 +51,15 @@ def state(store: Store, aftercare: Actor) -> Callable[[uuid.UUID], tuple[str, in
 
 # Reading
 
+@pytest.mark.parametrize("sharing", [{"consent/consent_sharing": "limited", "consent/share_with": "lawyer"}, {}])
+def test_what_must_not_be_shared_stands_on_the_case_whatever_else_was_answered(
+    app: Flask, store: Store, aftercare: Actor, coordinator: Reader, worker: Actor, sharing: dict[str, str]
+) -> None:
+    desk = Field(store, aftercare, team="north", code="KTR-MDV-QHT", survivor=str(uuid.uuid4()))
+    desk.intake(by=worker, **{"consent/withhold": "Where she lives", "consent/consent_services": "yes", **sharing})
+    assert "never share: Where she lives" in coordinator.page(f"/cases/{desk.code}")
+
+
 def test_a_grant_that_was_picked_reads_as_pages_write_sums_and_days(coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
     grant = desk.request(worker, amount="12000")
     desk.approve(grant, person("director"), role="director")

@@ -17,6 +17,9 @@ from web import words
 from web.signed_in import may
 from web.words import t
 
+# What is done at once is noted within so much.
+_A_MOMENT = dt.timedelta(seconds=5)
+
 
 def line(one: GrantLine) -> dict[str, Any]:
     return {
@@ -143,7 +146,7 @@ def refusal(found: GrantPage, said: list[tuple[Any, dt.datetime, str]]) -> str:
     last = found.steps[-1]
     if last.key != "refused" or not isinstance(last.at, dt.datetime):
         return ""
-    return next((text for _, at, text in reversed(said) if at <= last.at), "")
+    return next((text for _, at, text in reversed(said) if at <= last.at < at + _A_MOMENT), "")
 
 
 def _told(found: GrantPage, one: Step) -> str | None:

@@ -77,7 +77,7 @@ def show(id: UUID) -> str:
 @pages.post("/admin/users/<uuid:id>/role")
 @requires("user.manage")
 def set_role(id: UUID) -> Any:
-    people.set_role(g.tx, store(), g.actor, id, request.form.get("role", ""), request.form.get("team", "")[:254])
+    people.set_role(g.tx, store(), g.actor, id, request.form.get("role", ""), request.form.get("team"))
     toast(t("Role and team are changed; they hold from the next page on.", "เปลี่ยนบทบาทและทีมแล้ว มีผลตั้งแต่หน้าถัดไป"))
     return redirect(url_for("users.show", id=id), 303)
 
