@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from cases import access
 from cases.audit_subjects import Subjects, of_case
-from cases.audit_words import ACTORS, KINDS, NAMED, NUMBERED, SAID, WITH
+from cases.audit_words import ACTORS, DECIDED, KINDS, NAMED, NUMBERED, SAID, WITH
 from cases.paging import Cursor, cursor
 from cases.reveal import REASONS
 from cases.who import Who
@@ -88,7 +88,7 @@ def _one(
         row.at,
         about.actor(row) or ACTORS.get(row.actor_kind, Words("?", "?")).in_(language),
         access.role_name(roles[row.actor_id], language) if row.actor_id in roles else None,
-        _said(row.verb, "" if revealed else touched, language),
+        _said(row, "" if revealed else touched, language),
         touched if revealed else "",
         "wait" if revealed else None,
         "eye" if revealed else None,
@@ -97,8 +97,12 @@ def _one(
     )
 
 
-def _said(verb: str, touched: str, language: str) -> str:
-    said = SAID[verb].in_(language) if verb in SAID else verb
+def _said(row: sa.Row, touched: str, language: str) -> str:
+    verb = row.verb
+    words = SAID.get(verb)
+    if verb == "submission.reviewed":
+        words = DECIDED.get("undo" if row.detail.get("undo") else str(row.detail.get("to", "")), words)
+    said = words.in_(language) if words else verb
     if not touched:
         return said
     together = WITH.get(verb, NUMBERED if verb.startswith("letter.") else NAMED)

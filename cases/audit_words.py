@@ -79,6 +79,13 @@ KINDS: dict[str, tuple[Words, tuple[str, ...]]] = {
         ),
     ),
 }
+# What was decided on a submission, by the state that it got.
+DECIDED: dict[str, Words] = {
+    "undo": Words("took back a decision on a submission", "ยกเลิกการตัดสินใจเรื่องข้อมูล"),
+    "approved": Words("approved a submission", "อนุมัติข้อมูล"),
+    "has_issues": Words("sent back a submission", "ส่งข้อมูลกลับให้แก้ไข"),
+    "rejected": Words("rejected a submission", "ไม่รับข้อมูล"),
+}
 SAID: dict[str, Words] = {
     "case.opened": Words("opened the case", "เปิดดูเคส"),
     "case.listed": Words("saw a list of cases", "ดูรายการเคส"),
@@ -100,11 +107,11 @@ SAID: dict[str, Words] = {
     "grant.changed": Words("edited a request", "แก้ไขคำขอ"),
     "grant.requester_named": Words("named a requester", "ระบุผู้ยื่นคำขอ"),
     "letter.issued": Words("issued a letter", "ออกจดหมาย"),
-    "letter.made": Words("made a letter’s PDF", "จัดทำ PDF ของจดหมาย"),
+    "letter.made": Words("made a letter’s PDF", "จัดทำ PDF จดหมาย"),
     "letter.asked_again": Words("asked for a letter’s PDF again", "ขอจัดทำ PDF ของจดหมายอีกครั้ง"),
     "letter.failed": Words("could not make a letter’s PDF", "จัดทำ PDF ของจดหมายไม่สำเร็จ"),
     "letter.opened": Words("opened a letter", "เปิดดูจดหมาย"),
-    "letter.printed": Words("opened a letter’s PDF", "เปิดดู PDF ของจดหมาย"),
+    "letter.printed": Words("opened a letter’s PDF", "เปิดดู PDF จดหมาย"),
     "letter.listed": Words("saw a list of letters", "ดูรายการจดหมาย"),
     "letter.voided": Words("made a letter void", "ยกเลิกจดหมาย"),
     "export.listed": Words("saw the exports", "ดูรายการส่งออก"),
@@ -122,11 +129,11 @@ SAID: dict[str, Words] = {
     "session.refused": Words("was refused at the door", "เข้าสู่ระบบไม่สำเร็จ"),
     "user.created": Words("added a person", "เพิ่มผู้ใช้งาน"),
     "user.role": Words("changed a role or team", "เปลี่ยนบทบาทหรือทีม"),
-    "user.disabled": Words("disabled a person", "ปิดใช้งานผู้ใช้"),
+    "user.disabled": Words("disabled a person", "ปิดบัญชีผู้ใช้งาน"),
     "user.reset": Words("made a new first password", "ออกรหัสผ่านชั่วคราวใหม่"),
     "user.password": Words("chose a password", "ตั้งรหัสผ่าน"),
-    "user.listed": Words("saw the people with access", "ดูรายชื่อผู้ใช้"),
-    "user.opened": Words("opened a person with access", "เปิดดูข้อมูลผู้ใช้งาน"),
+    "user.listed": Words("saw the people with access", "ดูรายชื่อผู้ใช้งาน"),
+    "user.opened": Words("opened an account", "เปิดดูข้อมูลผู้ใช้งาน"),
     "tablet.created": Words("enrolled a tablet", "ลงทะเบียนแท็บเล็ต"),
     "tablet.shown": Words("saw a tablet’s QR code", "ดูคิวอาร์โค้ดของแท็บเล็ต"),
     "tablet.revoked": Words("revoked a tablet", "เพิกถอนแท็บเล็ต"),

@@ -24,7 +24,7 @@ def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str)
             found.append(
                 Words(
                     f"The request for {money(one.amount, 'en')} still waits for its approval: this pays nothing.",
-                    f"คำขอ {money(one.amount, 'th')} ยังต้องรออนุมัติอีกขั้น การอนุมัติที่นี่ไม่ใช่การจ่ายเงิน",
+                    f"คำขอ {money(one.amount, 'th')} ยังต้องรออนุมัติอีกขั้น การ\u2060อนุมัติที่นี่ไม่ใช่การจ่ายเงิน",
                 )
             )
     made = tx.execute(
@@ -35,7 +35,7 @@ def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str)
     if any(one.list == programme.case_list and one.act in ("create", "upsert") for one in made):
         found.append(Words("The intake counts as accepted.", "ถือว่ารับเข้าเป็นเคสของทีมแล้ว"))
     if any(one.list == programme.case_list and one.act == "update" for one in made):
-        found.append(Words("What it changed in the case counts already.", "ค่าที่เปลี่ยนในเคสมีผลแล้วตั้งแต่ได้รับข้อมูล"))
+        found.append(Words("The case already shows what it changed.", "ค่าที่เปลี่ยนในเคสมีผลแล้วตั้งแต่ได้รับข้อมูล"))
     if any(one.stale for one in made):
         found.append(
             Words(

@@ -21,7 +21,7 @@ from submissions.quarantine import settle
 
 FEW, PAGE = 5, 40
 _HELP = Words("Tell your administrator; it is kept until then.", "แจ้งผู้ดูแลระบบ ระบบเก็บข้อมูลไว้ให้")
-_AGAIN = Words("Ask whoever sent it to send it again.", "แจ้งผู้ส่งให้ส่งใหม่")
+_AGAIN = Words("Ask whoever sent it to send it again, then leave this one out.", "แจ้งผู้ส่งให้ส่งใหม่ แล้วตัดรายการนี้ออก")
 # What happened, and what to do: for whoever looks after it, not for the tablet that sent it.
 _SAID: Mapping[str, tuple[Words, Words]] = {
     "form-unknown": (

@@ -149,12 +149,14 @@ def consent(
         answer = values.get(rule.consent.get(part, ""))
         if answer is None:
             continue
-        text = words.in_(language)
+        details: list[str] = []
         if part == "sharing" and answer == "limited":
             limited = True
-            text += f": {said('share_with')}" if said("share_with") else ""
+            details.append(said("share_with"))
         if part == "sharing" and withheld:
-            text, withheld = f"{text} · {never}: {withheld}", ""
-        rows.append({"text": text, "state": _STATES.get(str(answer), "limited")})
+            details.append(f"{never}: {withheld}")
+            withheld = ""
+        detail = " · ".join(one for one in details if one)
+        rows.append({"text": words.in_(language), "detail": detail, "state": _STATES.get(str(answer), "limited")})
     note = ", ".join(part for part in (said("giver"), said("date"), withheld and f"{never}: {withheld}") if part)
     return Consent(tuple(rows), note or None, limited)

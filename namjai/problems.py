@@ -78,7 +78,7 @@ class NotFound(Problem):
 class Forbidden(Problem):
     code, http_status = "forbidden", 403
     en = "Your role may not do this. Nothing was changed. Ask an administrator if you need it for your work."
-    th = "บทบาทของคุณไม่มีสิทธิ์ทำรายการนี้ ไม่มีข้อมูลใดเปลี่ยนแปลง หากจำเป็นต่องาน ติดต่อผู้ดูแลระบบ"
+    th = "บทบาทของคุณไม่มีสิทธิ์ทำรายการนี้ ไม่มีข้อมูลใดเปลี่ยนแปลง หากจำเป็นต่องาน ติดต่อผู้\u2060ดูแลระบบ"
 
 
 class InputInvalid(Problem):

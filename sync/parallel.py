@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from itertools import islice
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 A = TypeVar("A")
@@ -54,16 +53,19 @@ class InOrder(Iterator[B], Generic[A, B]):
         self._room, self._held, self._closed = threading.Condition(), 0, False
         # Whose turn it is: somebody waits for that one, so it waits for no room, whatever came before it.
         self._turn = -1
+        # How many are downloaded or failed, and how many whoever takes waits for.
+        self._finished = self._wanted = 0
         self._waiting: deque[Future[B]] = deque(pool.submit(self._one, n, one) for n, one in enumerate(given))
 
     def __next__(self) -> B:
         if not self._waiting:
             raise StopIteration
-        if not self._waiting[0].done():
-            wait(list(islice(self._waiting, _SOME)), timeout=_SOON)
         with self._room:
             self._turn += 1
             self._room.notify_all()
+            if not self._waiting[0].done():
+                self._wanted = self._turn + min(_SOME, len(self._waiting))
+                self._room.wait_for(lambda: self._finished >= self._wanted, timeout=_SOON)
         result = self._waiting.popleft().result()
         with self._room:
             self._held -= self._weigh(result)
@@ -83,10 +85,17 @@ class InOrder(Iterator[B], Generic[A, B]):
         with self._room:
             while self._held > _ROOM and number > self._turn and not self._closed and not self._ended.is_set():
                 self._room.wait(1)
-        result = self._do(given)
-        with self._room:
-            self._held += self._weigh(result)
-        return result
+        weight = 0
+        try:
+            result = self._do(given)
+            weight = self._weigh(result)
+            return result
+        finally:
+            with self._room:
+                self._held += weight
+                self._finished += 1
+                if self._finished == self._wanted:
+                    self._room.notify_all()
 
 
 class Flat(Iterator[B]):

@@ -93,10 +93,10 @@ def _forms(tx: sa.Connection, actor: Actor, source: uuid.UUID) -> None:
 
 def _under_way(tx: sa.Connection, actor: Actor, source: uuid.UUID) -> None:
     run, now = uuid.uuid4(), dt.datetime.now(dt.UTC)
-    progress = {"phase": "census", "what": "Follow-up visit", "done": 18240, "total": 41003, "since": (now - dt.timedelta(seconds=144)).isoformat(), "at": now.isoformat()}
+    progress = {"phase": "census", "what": "Follow-up visit", "done": 536, "total": 1204, "since": (now - dt.timedelta(seconds=144)).isoformat(), "at": now.isoformat()}
     tx.execute(tables.source_run.insert().values(
         project_id=actor.project, id=run, source_id=source, started_at=now - dt.timedelta(seconds=150), full=True,
-        counts={"deleted": 2, "files": 1}, progress=progress))
+        counts={"deleted": 2}, progress=progress))
     tx.execute(tables.source.update().where(tables.source.c.id == source).values(run_id=run))
 
 

@@ -64,7 +64,7 @@ def _total(counts: Any, wanted: Wanted, found: Any) -> Any:
         if found.after:
             return None
         n, every = len(found.lines), counts.get(wanted.view)
-        return n if every is None or wanted.q else t("{n} of {of}", "{n} จาก {of}", n=n, of=every)
+        return n if every is None or wanted.q else every
     return counts.get(wanted.view)
 
 

@@ -75,7 +75,7 @@ def leave_ask(id: UUID) -> str:
         here="sources",
         title=t("Leave this one out?", "ตัดรายการนี้ออกหรือไม่"),
         text=t(
-            "{reason} (from {who}, {when}). It leaves the list and is never taken in by itself. Its data is kept.",
+            "{reason} (from {who}, {when}). This one leaves the list and is never taken in by itself; it is kept.",
             "{reason} (จาก {who} เมื่อ {when}) รายการนี้จะไม่แสดงอีก และระบบจะไม่รับเข้าเอง ข้อมูลเดิมยังเก็บไว้",
             reason=item.reason,
             who=shown(item)["sender"],
@@ -144,7 +144,8 @@ def shown(item: Item) -> dict[str, Any]:
         "reason": item.reason,
         "advice": item.advice,
         "form": item.form,
-        "sender": sender,
+        # A name stays on its line, dashes and all.
+        "sender": sender.replace("-", "-\u2060"),
         "at": item.received_at,
         "when": source_words.clock(item.received_at),
         "times": item.times,

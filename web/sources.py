@@ -243,12 +243,16 @@ def _shown(one: Line) -> dict[str, Any]:
 
 
 def _at_work(run: Running) -> dict[str, Any]:
+    forms = source_page.forms(g.tx, sources.one(g.tx, g.me.project, run.source_id))
+    titles = Titles(g.tx, g.me.project, programme(), words.language())
+    # A run tells what its server calls a form.
+    called = {one.title: titles.title(one.local) for one in forms if one.local}
     return {
         "source_id": run.source_id,
         "name": run.name,
         "full": run.full,
         "part": run.part,
-        "doing": source_words.doing(run.phase, run.what),
+        "doing": source_words.doing(run.phase, called.get(run.what, run.what)),
         "far": source_words.far(run),
         "brought": source_words.brought(run.counts),
         "silent": run.silent,

@@ -246,7 +246,11 @@ def _reason(row: sa.Row, state: ReviewState, version: int, error: str | None = N
         of=titles.title(row.xml_form_id),
         case=held[0] if held else None,
         title=t("Reject this submission?", "ไม่รับข้อมูลนี้ใช่ไหม") if rejecting else t("What has to be mended?", "ต้องแก้อะไร"),
-        text=t("It stays here with your reason and counts nowhere.", "ข้อมูลยังอยู่พร้อมเหตุผล แต่ไม่นำไปนับ")
+        text=t(
+            "It stays here with your reason; no grant, letter or safe contact uses it. What it already changed in the "
+            "case stays until somebody changes it.",
+            "ข้อมูลยังอยู่พร้อมเหตุผล แต่จะไม่ใช้กับเงินช่วยเหลือ จดหมาย และช่องทางติดต่อ ค่าที่เปลี่ยนในเคสแล้วยังคงอยู่จนกว่าจะมีผู้แก้ไข",
+        )
         if rejecting
         else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้แล้วส่งใหม่"),
         action=url_for("submissions.decide", id=row.id),

@@ -104,7 +104,7 @@ def revoke_ask(id: UUID) -> str:
         text=t(
             "It can no longer fetch or send, and what was filled in and not sent stays on it: have it sent first. "
             "This cannot be undone.",
-            "จากนี้เครื่องนี้รับและส่งข้อมูลไม่ได้ ข้อมูลที่กรอกแล้วยังไม่ส่งจะค้างอยู่ในเครื่อง ให้ส่งก่อนเพิกถอน การเพิกถอนย้อนกลับไม่ได้",
+            "จากนี้เครื่องนี้รับและส่งข้อมูลไม่ได้ ข้อมูลที่กรอกแล้วยังไม่ส่งจะค้างอยู่ในเครื่อง ให้ส่งก่อนเพิกถอน การ\u2060เพิกถอนย้อนกลับไม่ได้",
         ),
         action=url_for("tablets.revoke", id=id),
         button=t("Revoke {name}", "เพิกถอน {name}", name=row.name),

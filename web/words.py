@@ -64,14 +64,15 @@ def daytime(value: dt.date | None) -> str:
     return _in_words(value, time=True)
 
 
-def lately(value: dt.datetime | None) -> str:
-    """Today, 08:12; Yesterday, 17:02; else as `daytime` says it."""
+def lately(value: dt.datetime | None, within: bool = False) -> str:
+    """Today, 08:12; Yesterday, 17:02; else as `daytime` says it. `within` a phrase: today, 08:12."""
     if value is None:
         return ""
     here = value.astimezone(zone()) if value.tzinfo is not None else value
     near = {0: t("Today", "วันนี้"), 1: t("Yesterday", "เมื่อวาน")}.get((today() - here.date()).days)
     if near is None:
         return daytime(value)
+    near = near.lower() if within else near
     return f"{near} {here:%H:%M}{NBSP}น." if _lang() == "th" else f"{near}, {here:%H:%M}"
 
 

@@ -96,7 +96,7 @@ def _intake(course: Course) -> None:
         "consent/consent_signature": picture.name, "safety/risk_why": "The employer's driver knows the aunt's house.",
         "safety/contact_how": "line", "safety/contact_when": ["weekday_evening"], "safety/safe_number": "0 5000 0142",
         "safety/safe_who": "Her aunt only", "safety/safe_say": "“Fon from the sewing class”",
-        "safety/safe_never": "Never leave a message. Never send post with a logo.",
+        "safety/safe_never": "Never leave a voice message. Never send post with a logo.",
         "identity/person/title": "miss", "identity/person/given_name": given, "identity/person/family_name": family,
         "identity/person/given_name_latin": given_latin, "identity/person/family_name_latin": family_latin,
     }

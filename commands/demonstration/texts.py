@@ -76,7 +76,7 @@ SAFE_SAY = (
     "เพื่อนจากที่ทำงานเก่า",
 )
 SAFE_NEVER = (
-    "ห้ามฝากข้อความ", "ห้ามโทรตอนกลางคืน", "Never leave a message. Never send post with a logo.",
+    "ห้ามฝากข้อความ", "ห้ามโทรตอนกลางคืน", "Never leave a voice message. Never send post with a logo.",
     "Never call when the father is at home.", "ห้ามบอกว่าโทรจากมูลนิธิ",
 )
 HAS_ISSUES = (

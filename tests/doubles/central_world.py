@@ -45,6 +45,8 @@ class Sub:
     files: dict[str, bytes | None]
     updated: str | None = None
     deleted: str | None = None
+    # No server tells this.
+    restored: str = ""
     review: str | None = None
     comments: list[dict] = field(default_factory=list)
     audits: list[dict] = field(default_factory=list)
@@ -208,7 +210,8 @@ class World:
 
     def restore(self, form_id: str, root_id: str) -> None:
         """Leaves no time behind, but the ETag is another."""
-        self.forms[form_id].subs[root_id].deleted = None
+        sub = self.forms[form_id].subs[root_id]
+        sub.deleted, sub.restored = None, written(self.now)
         self.forms[form_id].events += 1
 
     def purge(self, form_id: str, root_id: str) -> None:

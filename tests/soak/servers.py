@@ -176,10 +176,11 @@ class CentralServer(_Places):
             )
 
     def behind(self, cursor: dict, form: str) -> list[tuple[str, str]]:
-        # What commits late is read again: only what is older than that must be there by now.
+        # What commits late is read again: only what is older than that must be there by now. What was restored later has
+        # its old time: a census finds it.
         since = written(dt.datetime.fromisoformat(cursor["since"]) - dt.timedelta(minutes=5)) if cursor.get("since") else ""
         found = self.world.forms[form].subs.values() if form in self.world.forms else ()
-        return [(one.root, f"{one.at}/{len(one.versions) - 1}") for one in found if not one.deleted and max(one.at, one.updated or "") < since]
+        return [(one.root, f"{one.at}/{len(one.versions) - 1}") for one in found if not one.deleted and max(one.at, one.updated or "", one.restored) < since]
 
     def content_of(self, sub: Sub) -> str:
         return f"{sub.form}/submissions/{quote(sub.root, safe='')}.xml"
