@@ -130,7 +130,7 @@ def _media(tx: sa.Connection, project: UUID, row: sa.Row, language: str) -> list
     found = []
     for each in rows:
         note = (
-            Words(f"list of {each.list}", f"รายการ {each.list}").in_(language)
+            Words(f"list “{each.list}”", f"รายการ “{each.list}”").in_(language)
             if each.list
             else f"{max(1, (each.size or 0) // 1000)} KB"
         )

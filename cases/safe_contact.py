@@ -29,6 +29,10 @@ _CONSENTS = {
     "reporting": Words("Reports without names", "รายงานแบบไม่ระบุตัวตน"),
     "sharing": Words("Sharing with others", "เปิดเผยต่อผู้อื่น"),
 }
+# Said whatever was answered: so it gives nothing away.
+_MORE_WITHHELD = Words(
+    "more may be withheld; ask the worker of this case", "อาจมีข้อมูลที่ห้ามเปิดเผยอีก สอบถามผู้รับผิดชอบเคส"
+)
 _STATES = {"yes": "yes", "no": "no", "limited": "limited"}
 
 
@@ -153,6 +157,8 @@ def consent(
         if part == "sharing" and answer == "limited":
             limited = True
             details.append(said("share_with"))
+        if part == "sharing" and not sensitive and rule.consent.get("withhold"):
+            details.append(_MORE_WITHHELD.in_(language))
         if part == "sharing" and withheld:
             details.append(f"{never}: {withheld}")
             withheld = ""

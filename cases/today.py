@@ -92,7 +92,9 @@ def tablets_seen(tx: sa.Connection, project: UUID, today: dt.date, zone: dt.tzin
     begin = dt.datetime.combine(today, dt.time(), zone)
     sent = tx.scalar(
         sa.select(sa.func.count(sa.distinct(submission.c.app_user_id))).where(
-            submission.c.project_id == project, submission.c.received_at >= begin, submission.c.app_user_id.is_not(None)
+            submission.c.project_id == project,
+            submission.c.received_at >= begin,
+            submission.c.app_user_id.in_([row.id for row in rows]),
         )
     )
     now = dt.datetime.now(dt.UTC)

@@ -72,7 +72,7 @@ class SettingInvalid(Problem):
 class NotFound(Problem):
     code, http_status = "not-found", 404
     en = "There is nothing at this address, or it is not yours to see. Check the address."
-    th = "ไม่มีหน้านี้ หรือคุณไม่มีสิทธิ์ดู ตรวจสอบที่อยู่อีกครั้ง"
+    th = "ไม่มีหน้านี้ หรือคุณไม่มีสิทธิ์ดู โปรดตรวจสอบที่อยู่เว็บอีกครั้ง"
 
 
 class Forbidden(Problem):

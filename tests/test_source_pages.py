@@ -77,7 +77,7 @@ def test_a_coordinator_adds_a_central_sees_first_what_would_come_and_reads_it(pl
     assert "Add a source" in ploy.page("/sources")
     at = tried(ploy, central, store)
     shown = ploy.page(at)
-    assert "Recorded" in shown and "House" in shown and "Forms: 1, with submissions: 5." in shown, shown
+    assert "Recorded" in shown and "House" in shown and "Forms: 1. Submissions: 5." in shown, shown
     with store.database.begin(aftercare) as tx:
         assert tx.scalar(sa.select(sa.func.count()).select_from(source)) == 0, "nothing is added by a test"
     place = added(ploy, central, store)

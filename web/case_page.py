@@ -57,7 +57,7 @@ def _actions(row: Any) -> list[dict[str, Any]]:
 
 def _guide(case_id: UUID) -> list[dict[str, Any]]:
     """The steps of the demonstration's story; those that this role may not take have no address."""
-    rights = {"/submissions/": "submission.review", "/grants/": "grant.read", "/letters/": "letter.read"}
+    rights = {"/submissions/": "submission.review", "/grants/": "grant.decide", "/letters/": "letter.read"}
     reviews = may("submission.review")
     steps = guide.steps(g.tx, g.me.project, case_id, programme(), words.language(), reviews=reviews)
     for step in steps:

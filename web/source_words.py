@@ -54,17 +54,17 @@ def _brought(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     n = {name: num(value) for name, value in counts.items()}
     single = {name for name, value in counts.items() if value == 1}
     return [
-        ("new", t("{n} new", "ใหม่ {n} รายการ", n=n.get("new"))),
-        ("edited", t("{n} edited", "แก้ไข {n} รายการ", n=n.get("edited"))),
-        ("deleted", t("{n} deleted there", "ถูกลบที่ต้นทาง {n} รายการ", n=n.get("deleted"))),
-        ("restored", t("{n} restored", "กู้คืน {n} รายการ", n=n.get("restored"))),
-        ("reviewed", t("{n} reviewed", "ตรวจแล้ว {n} รายการ", n=n.get("reviewed"))),
-        ("remarks", _one_or(single, "remarks") or t("{n} comments", "ความเห็น {n} รายการ", n=n.get("remarks"))),
-        ("files", _one_or(single, "files") or t("{n} files", "{n} ไฟล์", n=n.get("files"))),
-        ("entities", _one_or(single, "entities") or t("{n} entities", "รายชื่อ {n} รายการ", n=n.get("entities"))),
-        ("quarantined", t("{n} in quarantine", "พักไว้ {n} รายการ", n=n.get("quarantined"))),
-        ("waiting", t("{n} to be had later", "รออ่านภายหลัง {n} รายการ", n=n.get("waiting"))),
-        ("forms", _one_or(single, "forms") or t("{n} form versions", "แบบฟอร์ม {n} รุ่น", n=n.get("forms"))),
+        ("new", t("{n} new", "ใหม่ {n}\u00a0รายการ", n=n.get("new"))),
+        ("edited", t("{n} edited", "แก้ไข {n}\u00a0รายการ", n=n.get("edited"))),
+        ("deleted", t("{n} deleted there", "ถูกลบที่ต้นทาง {n}\u00a0รายการ", n=n.get("deleted"))),
+        ("restored", t("{n} restored", "กู้คืน {n}\u00a0รายการ", n=n.get("restored"))),
+        ("reviewed", t("{n} reviewed", "ตรวจแล้ว {n}\u00a0รายการ", n=n.get("reviewed"))),
+        ("remarks", _one_or(single, "remarks") or t("{n} comments", "ความเห็น {n}\u00a0รายการ", n=n.get("remarks"))),
+        ("files", _one_or(single, "files") or t("{n} files", "{n}\u00a0ไฟล์", n=n.get("files"))),
+        ("entities", _one_or(single, "entities") or t("{n} entities", "รายชื่อ {n}\u00a0รายการ", n=n.get("entities"))),
+        ("quarantined", t("{n} in quarantine", "พักไว้ {n}\u00a0รายการ", n=n.get("quarantined"))),
+        ("waiting", t("{n} to be had later", "รออ่านภายหลัง {n}\u00a0รายการ", n=n.get("waiting"))),
+        ("forms", _one_or(single, "forms") or t("{n} form versions", "แบบฟอร์ม {n}\u00a0รุ่น", n=n.get("forms"))),
     ]
 
 
@@ -73,10 +73,10 @@ def _one_or(single: set[str], name: str) -> str:
     if name not in single:
         return ""
     return {
-        "remarks": t("1 comment", "ความเห็น 1 รายการ"),
-        "files": t("1 file", "1 ไฟล์"),
-        "entities": t("1 entity", "รายชื่อ 1 รายการ"),
-        "forms": t("1 form version", "แบบฟอร์ม 1 รุ่น"),
+        "remarks": t("1 comment", "ความเห็น 1\u00a0รายการ"),
+        "files": t("1 file", "1\u00a0ไฟล์"),
+        "entities": t("1 entity", "รายชื่อ 1\u00a0รายการ"),
+        "forms": t("1 form version", "แบบฟอร์ม 1\u00a0รุ่น"),
     }[name]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, g, request
 
 from cases import throttling, verification
+from namjai.languages import NBSP
 from store.actor import NOBODY
 from web.frame import page
 from web.signed_in import public, store
@@ -25,7 +26,7 @@ def show(number: str) -> str:
     return page(
         "verify.html",
         result=found.answer,
-        number=found.printed or found.number,
+        number=(found.printed or found.number or "").replace(" ", NBSP),
         issued=found.issued_on,
         amount=found.amount,
         trial=found.trial,
