@@ -82,16 +82,20 @@ def create(
             created_at=dt.datetime.now(dt.UTC),
         )
     )
-    join(tx, store, actor, user_id, role, team)
+    team = join(tx, store, actor, user_id, role, team)
     record(tx, store.keyring, actor, Event("user.created", "user", user_id, {"role": role, "team": team}))
     return user_id, first
 
 
-def join(tx: sa.Connection, store: Store, actor: Actor, user_id: UUID, role: str, team: str | None = None) -> None:
-    """Give a known user a role in the actor's project. Raises InputInvalid for a role that is none."""
+def join(
+    tx: sa.Connection, store: Store, actor: Actor, user_id: UUID, role: str, team: str | None = None
+) -> str | None:
+    """Give a known user a role in the actor's project. Gives the team's name. Raises InputInvalid for no role."""
     _check(role)
-    place = {"project_id": actor.project, "user_id": user_id, "role": role, "team": _team(tx, actor.project, team)}
+    team = _team(tx, actor.project, team)
+    place = {"project_id": actor.project, "user_id": user_id, "role": role, "team": team}
     tx.execute(project_user.insert().values(**place))
+    return team
 
 
 def set_role(
@@ -123,7 +127,7 @@ def _take_along(tx: sa.Connection, actor: Actor, user_id: UUID, team: str | None
     act_as(tx, actor.everywhere())
     for table in _OF_A_TEAM:
         mine = table.c.project_id == actor.project, table.c.worker == user_id
-        tx.execute(table.update().where(*mine).values(team=team))
+        tx.execute(table.update().where(*mine, table.c.team.is_distinct_from(team)).values(team=team))
     act_as(tx, actor)
 
 

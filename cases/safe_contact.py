@@ -29,6 +29,7 @@ _CONSENTS = {
     "reporting": Words("Reports without names", "รายงานแบบไม่ระบุตัวตน"),
     "sharing": Words("Sharing with others", "เปิดเผยต่อผู้อื่น"),
 }
+_NEVER_SHARE = Words("never share", "ห้ามเปิดเผย")
 # Said whatever was answered: so it gives nothing away.
 _MORE_WITHHELD = Words(
     "more may be withheld; ask the worker of this case", "อาจมีข้อมูลที่ห้ามเปิดเผยอีก สอบถามผู้รับผิดชอบเคส"
@@ -147,22 +148,17 @@ def consent(
             else ""
         )
 
-    rows, limited, withheld = [], False, said("withhold")
-    never = Words("never share", "ห้ามเปิดเผย").in_(language)
-    for part, words in _CONSENTS.items():
-        answer = values.get(rule.consent.get(part, ""))
-        if answer is None:
-            continue
-        details: list[str] = []
-        if part == "sharing" and answer == "limited":
-            limited = True
-            details.append(said("share_with"))
-        if part == "sharing" and not sensitive and rule.consent.get("withhold"):
-            details.append(_MORE_WITHHELD.in_(language))
-        if part == "sharing" and withheld:
-            details.append(f"{never}: {withheld}")
-            withheld = ""
-        detail = " · ".join(one for one in details if one)
-        rows.append({"text": words.in_(language), "detail": detail, "state": _STATES.get(str(answer), "limited")})
-    note = ", ".join(part for part in (said("giver"), said("date"), withheld and f"{never}: {withheld}") if part)
-    return Consent(tuple(rows), note or None, limited)
+    never = said("withhold") and f"{_NEVER_SHARE.in_(language)}: {said('withhold')}"
+    if not sensitive and rule.consent.get("withhold"):
+        never = _MORE_WITHHELD.in_(language)
+    answers = {part: values[path] for part in _CONSENTS if (path := rule.consent.get(part)) and path in values}
+    limited = answers.get("sharing") == "limited"
+    rows = []
+    for part, answer in answers.items():
+        more = (limited and said("share_with"), never) if part == "sharing" else ()
+        detail = " · ".join(one for one in more if one)
+        state = _STATES.get(str(answer), "limited")
+        rows.append({"text": _CONSENTS[part].in_(language), "detail": detail, "state": state})
+    # What must not be shared stands with the sharing; where that was not asked or answered, beside who gave it.
+    said_last = (said("giver"), said("date"), "" if "sharing" in answers else never)
+    return Consent(tuple(rows), ", ".join(one for one in said_last if one) or None, limited)

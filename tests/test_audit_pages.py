@@ -69,6 +69,15 @@ def test_a_move_names_the_stage_in_both_languages(desk: Field, coordinator: Read
     assert "ย้ายเคสไปขั้น" in " ".join(lines(auditor.page("/audit?lang=th")))
 
 
+def test_a_review_says_what_was_decided_and_what_was_taken_back(desk: Field, worker: Actor, coordinator: Reader, auditor: Reader) -> None:
+    desk.visit(by=worker)
+    answer = coordinator.post(f"/submissions/{desk.form['visit']}/review", {"state": "approved", "revision": "1"})
+    assert answer.status_code == 303 and "approved a submission: Visit" in line(auditor.page("/audit"), "a submission:")
+    undo = re.search(r'action="([^"]*undo[^"]*)"', coordinator.page(answer.headers["Location"]))
+    assert coordinator.post(undo[1].replace("&amp;", "&")).status_code == 303
+    assert "took back a decision on a submission: Visit" in line(auditor.page("/audit"), "decision on")
+
+
 def test_tablets_people_and_forms_are_named(app: Flask, store: Store, worker: Actor, coordinator: Reader, auditor: Reader, person: Callable[..., Actor]) -> None:
     coordinator.post("/tablets/new", {"name": "Tablet 8", "user": str(worker.id)})
     coordinator.page("/forms/visit")

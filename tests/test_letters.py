@@ -244,7 +244,7 @@ def test_every_wording_that_we_ship_prints(printed, file):
     assert pages(pdf) == 2
 
 
-def test_a_hundred_letters_need_no_more_memory_than_twenty():
+def test_sixty_letters_need_no_more_memory_than_twenty():
     def memory() -> int:
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
@@ -252,5 +252,5 @@ def test_a_hundred_letters_need_no_more_memory_than_twenty():
         render_letter(letter(receipt=False, number=f"AC-L-2026-{count:04d}", values={"recipient": f"Fasai {count}"}))
         if count == 20:
             before = memory()
-    # What a letter kept would be a megabyte and more each; an allocator's own coming and going is less than one in all.
+    # Letters that stayed took 1.9 MB each, 74 in all; letters that go take 1.5 in all, and up to 7 beside other tests.
     assert memory() - before < 12_000_000

@@ -124,6 +124,8 @@ def test_it_opens_for_a_reason_that_is_in_the_audit_first_and_never_shows_therap
     seen = events(store, aftercare, "value.revealed")
     assert [(one.subject_kind, one.subject_id, one.actor_id) for one in seen] == [("quarantine", item, ploy.actor.id)]
     assert NAME not in str(seen[0].detail)
+    # Asked twice without an answer: the page, and the reason that was none. What opened is told by the reveal alone.
+    assert len(events(store, aftercare, "quarantine.asked")) == 2
 
 
 def test_when_the_audit_cannot_be_written_nothing_opens(ploy, tablet, publish, store, aftercare, monkeypatch):

@@ -19,12 +19,21 @@ from readers import Reader, events, problem_in, signed_in
 from test_receive import NOTE, note
 
 import sync.registry as registry
-from cases import source_kinds, source_list, sources
+from cases import source_kinds, source_list, source_page, sources
 from store import jobs
 from store.actor import Actor
 from store.jobs import run_pending
 from store.opening import Store
-from store.tables import record_key, source, source_form, source_run, source_trial, submission, submission_attachment
+from store.tables import (
+    record_key,
+    source,
+    source_form,
+    source_row,
+    source_run,
+    source_trial,
+    submission,
+    submission_attachment,
+)
 from sync import schedule, trials  # noqa: F401 register the jobs
 from sync.progress import Noted
 from sync.work import Work, begin
@@ -91,6 +100,28 @@ def test_a_coordinator_adds_a_central_sees_first_what_would_come_and_reads_it(pl
         tx.execute(source_form.update().values(theirs=6))
     assert "House: press Compare everything." in ploy.page(place)
     assert "central-north" in ploy.page("/sources?lang=th") and "ใช้งานได้" in ploy.page("/sources")
+
+
+def test_a_form_is_held_back_when_all_but_its_quarantine_is_here_and_a_run_calls_it_as_we_do(ploy, central, store, aftercare, monkeypatch):
+    from cases.titles import Titles
+
+    place = added(ploy, central, store)
+    run_pending(store)
+    with store.database.begin(aftercare) as tx:
+        row = tx.execute(sa.select(source_row).limit(1)).one()
+        tx.execute(source_row.update().where(source_row.c.remote_id == row.remote_id).values(quarantine_id=uuid.uuid4()))
+        tx.execute(source_form.update().values(theirs=5))
+    shown = ploy.page(place)
+    assert "Held back" in shown and "press Compare everything" not in shown
+    monkeypatch.setattr(Titles, "title", lambda *_: "Home of ours")
+    with store.database.begin(aftercare) as tx:
+        found = source_page.forms(tx, row_of(store, aftercare))[0]
+        said = {"phase": "census", "what": found.title, "done": 1, "total": 5, "since": "2026-11-30T00:00:00+00:00", "at": "2026-11-30T00:00:09+00:00"}
+        run = tx.execute(source_run.insert().returning(source_run.c.id), {
+            "project_id": aftercare.project, "id": uuid.uuid4(), "source_id": row.source_id, "full": True, "counts": {},
+            "started_at": dt.datetime.now(dt.UTC), "progress": said}).scalar()
+        tx.execute(source.update().values(run_id=run))
+    assert "Comparing every id of Home of ours" in ploy.page(place)
 
 
 def test_a_password_stands_on_no_page_and_nowhere_in_plain_text(ploy, central, store, aftercare):

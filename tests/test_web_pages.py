@@ -53,11 +53,14 @@ def state(store: Store, aftercare: Actor) -> Callable[[uuid.UUID], tuple[str, in
 
 @pytest.mark.parametrize("sharing", [{"consent/consent_sharing": "limited", "consent/share_with": "lawyer"}, {}])
 def test_what_must_not_be_shared_stands_on_the_case_whatever_else_was_answered(
-    app: Flask, store: Store, aftercare: Actor, coordinator: Reader, worker: Actor, sharing: dict[str, str]
+    app: Flask, store: Store, aftercare: Actor, coordinator: Reader, worker: Actor, person: Callable[..., Actor],
+    sharing: dict[str, str],
 ) -> None:
     desk = Field(store, aftercare, team="north", code="KTR-MDV-QHT", survivor=str(uuid.uuid4()))
     desk.intake(by=worker, **{"consent/withhold": "Where she lives", "consent/consent_services": "yes", **sharing})
     assert "never share: Where she lives" in coordinator.page(f"/cases/{desk.code}")
+    paying = signed_in(app, store, person("finance")).page(f"/cases/{desk.code}")
+    assert "Where she lives" not in paying and "more may be withheld" in paying, "who may not see it is told to ask"
 
 
 def test_a_grant_that_was_picked_reads_as_pages_write_sums_and_days(coordinator: Reader, desk: Field, worker: Actor, person: Callable[..., Actor]) -> None:
@@ -374,6 +377,27 @@ def test_a_revoked_tablet_is_out_at_once(app: Flask, coordinator: Reader, tablet
     assert "Revoke Tablet 1?" in coordinator.page(f"/tablets/{tablet.id}/revoke")
     coordinator.post(f"/tablets/{tablet.id}/revoke")
     assert tablet.get("formList").status_code == 403
+
+
+def test_tablets_that_sent_today_are_some_of_those_in_use(store: Store, aftercare: Actor, coordinator: Reader, desk: Field, tablet: Any) -> None:
+    with store.database.begin(aftercare) as tx:
+        tx.execute(tables.submission.update().values(app_user_id=tablet.id))
+
+    def door() -> str:
+        found = re.search(r"Sent today<b>(\d+)<small>of (\d+)", coordinator.page("/"))
+        return " of ".join(found.groups())
+
+    assert door() == "1 of 1"
+    coordinator.post(f"/tablets/{tablet.id}/revoke")
+    assert door() == "0 of 0"
+
+
+def test_an_address_that_nobody_knows_keeps_the_menu_of_whoever_is_signed_in(app: Flask, coordinator: Reader, desk: Field) -> None:
+    page = coordinator.get("/review/of/nothing").get_data(as_text=True)
+    assert problem_in(coordinator.get("/review/of/nothing")) == "not-found"
+    assert "Back to Today" in page and 'href="/cases"' in page and "Ploy W." in page
+    stranger = app.test_client().get("/review/of/nothing").get_data(as_text=True)
+    assert "Back to Today" not in stranger and 'href="/cases"' not in stranger
 
 
 def test_what_no_list_holds_says_which_list(coordinator: Reader, desk: Field) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from contextlib import suppress
 
 import sqlalchemy as sa
 from flask import Flask, g, redirect, request, url_for
@@ -16,7 +17,7 @@ from namjai.problems import Forbidden, NotFound, Problem, TooLarge
 from store.database import translated
 from web import words
 from web.frame import page
-from web.signed_in import PasswordToChoose, RequestUnreadable, SignInNeeded, to_sign_in
+from web.signed_in import PasswordToChoose, RequestUnreadable, SignInNeeded, to_sign_in, who
 from web.uploads import MOST_BYTES
 
 _log = logging.getLogger("namjai.web")
@@ -84,12 +85,20 @@ def _http(error: HTTPException) -> Response:
     if error.code is not None and 300 <= error.code < 400:
         return error.get_response()
     if error.code == 404:
+        _keep_the_menu()
         return shown(NotFound())
     if error.code == 405:
         answer = shown(MethodUnusable())
         answer.headers["Allow"] = ", ".join(sorted(getattr(error, "valid_methods", None) or []))
         return answer
     return shown(RequestUnreadable())
+
+
+def _keep_the_menu() -> None:
+    """An address that no route knows asked for nobody: whoever is signed in is not to think that they are not."""
+    if g.get("me") is None:
+        with suppress(Problem, sa.exc.DBAPIError):
+            g.me = who()
 
 
 def _database(error: sa.exc.DBAPIError) -> Response:

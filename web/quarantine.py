@@ -78,7 +78,8 @@ def leave_ask(id: UUID) -> str:
             "{reason} (from {who}, {when}). This one leaves the list and is never taken in by itself; it is kept.",
             "{reason} (จาก {who} เมื่อ {when}) รายการนี้จะไม่แสดงอีก และระบบจะไม่รับเข้าเอง ข้อมูลเดิมยังเก็บไว้",
             reason=item.reason,
-            who=shown(item)["sender"],
+            # A name stays on its line, dashes and all.
+            who=shown(item)["sender"].replace("-", "-\u2060"),
             when=shown(item)["when"],
         ),
         action=url_for("quarantine.leave_out", id=id),
@@ -144,8 +145,7 @@ def shown(item: Item) -> dict[str, Any]:
         "reason": item.reason,
         "advice": item.advice,
         "form": item.form,
-        # A name stays on its line, dashes and all.
-        "sender": sender.replace("-", "-\u2060"),
+        "sender": sender,
         "at": item.received_at,
         "when": source_words.clock(item.received_at),
         "times": item.times,
