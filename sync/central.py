@@ -48,7 +48,8 @@ from sync.wire import Patience, Wire
 logging.getLogger("pyodk").setLevel(logging.CRITICAL + 1)
 
 CONNECTIONS = 4
-PAGE_ROWS = 250
+# The first page is small, so that storing begins soon; while a server lists it sends nothing else over that connection.
+PAGE_ROWS, NEXT_ROWS = 250, 500
 _SYSTEM = {"$select": "__id,__system"}
 
 
@@ -75,9 +76,8 @@ class Central(CentralLists):
         password: str,
         patience: Patience | None = None,
         connections: int = CONNECTIONS,
-        page_rows: int = PAGE_ROWS,
     ) -> None:
-        self.name, self._project, self._page_rows, self.connections = name, project, page_rows, connections
+        self.name, self._project, self.connections = name, project, connections
         patience, self._hands = patience or Patience(), Hands(connections)
         self._session = _Staying(base_url=url, api_version="v1", username=email, password=password, cache_path=None)
         # pyodk would sign in by itself at any request, and raise what the server said; we do it where that is caught.
@@ -200,7 +200,7 @@ class Central(CentralLists):
             yield Page(rows, going_on, expected=found.get("@odata.count"))
 
     def _asking(self, since: str | None, skip: str | None) -> dict[str, str]:
-        asked = {**_SYSTEM, "$top": str(self._page_rows)} | ({} if skip else {"$count": "true"})
+        asked = {**_SYSTEM} | ({"$top": str(NEXT_ROWS)} if skip else {"$top": str(PAGE_ROWS), "$count": "true"})
         if since:
             mark = since_of(since)
             fields = ("submissionDate", "updatedAt", "deletedAt")

@@ -15,6 +15,7 @@ from sync.parallel import in_parallel
 from sync.source import Cursor, EntityPage, RemoteList, SourceForbidden, SourceTalksOtherwise
 from sync.wire import Wire
 
+_PAGE_ROWS = 250
 _ODD = (KeyError, TypeError, ValueError, AttributeError, LookupError)
 
 
@@ -44,7 +45,6 @@ class CentralLists:
     connections: int
     _wire: Wire
     _project: int
-    _page_rows: int
 
     @understood
     def lists(self) -> tuple[RemoteList, ...]:
@@ -68,7 +68,7 @@ class CentralLists:
             etag = probe.etag
         since, high = cursor.get("since"), cursor.get("high") or cursor.get("since") or ""
         while True:
-            asked = {"$top": str(self._page_rows)} | ({"$skiptoken": skip} if skip else {})
+            asked = {"$top": str(_PAGE_ROWS)} | ({"$skiptoken": skip} if skip else {})
             if since:
                 mark = since_of(since)
                 asked["$filter"] = f"__system/createdAt ge {mark} or __system/updatedAt ge {mark}"

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from base64 import b64decode
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -27,6 +28,7 @@ from store.tables import (
 )
 from submissions.delivery import Delivery
 from submissions.problems import InstanceConflict
+from sync import central
 from sync.central import PAGE_ROWS
 from sync.line import Reader
 from sync.parallel import Flat, Hands
@@ -173,6 +175,22 @@ def test_a_pass_begins_anew_when_the_row_behind_which_it_broke_off_is_gone(store
     world.purge("house", root)
     double.faults.clear()
     assert sync(store, aftercare).problem is None
+    check(store, aftercare, world)
+    double.close()
+
+
+def test_the_first_page_is_small_so_that_storing_begins_soon_and_the_others_are_larger(store, aftercare, monkeypatch):
+    monkeypatch.setattr(central, "PAGE_ROWS", 5)
+    monkeypatch.setattr(central, "NEXT_ROWS", 10)
+    world = World()
+    world.release(xform(HOUSE))
+    Team(world).houses(22, photo=False)
+    double = serve(world)
+    add_central(store, aftercare, double)
+    assert sync(store, aftercare).problem is None
+    # The last question counts; it lists nothing.
+    listed = [path for path in double.paths() if "house.svc/Submissions" in path and "top" in path]
+    assert [parse_qs(urlsplit(path).query)["$top"][0] for path in listed] == ["5", "10", "10", "1"], listed
     check(store, aftercare, world)
     double.close()
 
