@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,9 +14,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from odk.entities import EntityAction
 from store.keys import new_id
-from store.tables import entity, entity_list, entity_version, membership, rule_failure
+from store.tables import entity, entity_version, membership, rule_failure
 from submissions import case_rows, declared, list_rows
 from submissions.delivery import EntityChange
+from submissions.entity_rows import ensured, is_entity, known_lists, locked, store_state, store_version, versions_of
 from submissions.event_dates import event_of
 from submissions.fold import State, Version, clashes, fold, is_stale
 
@@ -97,22 +98,16 @@ def count_again(arrival: Arrival, later: UUID) -> None:
     )
     for one in said:
         row, now = lists[one.list], arrival.delivery.received_at
-        stored = _locked(tx, project, one.list, one.uuid)
+        stored = locked(tx, project, one.list, one.uuid)
         origin = (arrival.submission_id, one.position)
         version = Version(stored.version + 1, one.act, one.label, one.data, one.base_version, one.branch_id, origin)
-        state = fold([*_versions(tx, project, one.list, one.uuid), version], row.server_owned)
-        _store_version(
+        state = fold([*versions_of(tx, project, one.list, one.uuid), version], row.server_owned)
+        store_version(
             tx, project, row, one.uuid, version, now=now, user_id=one.user_id, trunk=one.trunk_version,
             instance_id=one.instance_id,
         )
         case_id = _case_of(arrival, row, one.uuid, state)
-        _store_state(tx, project, row, stored, state, version.number, now=now, case_id=case_id)
-
-
-def known_lists(tx: sa.Connection, project: UUID) -> dict[str, sa.Row]:
-    """The project's entity lists by name."""
-    rows = tx.execute(sa.select(entity_list).where(entity_list.c.project_id == project))
-    return {row.name: row for row in rows}
+        store_state(tx, project, row, stored, state, version.number, now=now, case_id=case_id)
 
 
 def change_by_server(
@@ -124,14 +119,14 @@ def change_by_server(
     Nor into a list whose home is elsewhere: its feed is the only writer.
     """
     row = known_lists(tx, project)[list_name]
-    stored = _locked(tx, project, list_name, uuid)
+    stored = locked(tx, project, list_name, uuid)
     if row.home != TABLETS or all(stored.data.get(name) == value for name, value in data.items()):
         return stored.version
-    versions = _versions(tx, project, list_name, uuid)
+    versions = versions_of(tx, project, list_name, uuid)
     version = Version(stored.version + 1, "update", None, data, base=stored.version)
     now = dt.datetime.now(dt.UTC)
-    _store_version(tx, project, row, uuid, version, now=now, user_id=user_id)
-    _store_state(tx, project, row, stored, fold([*versions, version], row.server_owned), version.number, now=now)
+    store_version(tx, project, row, uuid, version, now=now, user_id=user_id)
+    store_state(tx, project, row, stored, fold([*versions, version], row.server_owned), version.number, now=now)
     return version.number
 
 
@@ -175,7 +170,7 @@ def fed_before(arrival: Arrival, row: sa.Row, uuid: UUID, case_id: UUID | None) 
         .values(submission_id=arrival.submission_id, position="")
         .returning(entity_version.c.act)
     )
-    stored = arrival.tx.execute(sa.select(entity).where(*_is(arrival.project, row.name, uuid))).one() if act else None
+    stored = _stored(arrival, row, uuid) if act else None
     if stored is None or stored.placeholder or stored.deleted_at:
         return None
     data = dict(stored.data)
@@ -189,7 +184,7 @@ def _made_before(arrival: Arrival, row: sa.Row, one: Wanted, case_id: UUID | Non
     entity stays as it was; but whoever follows the submission must know that it speaks of the same one."""
     if not arrival.instance.deprecated_id or one.action is None or one.action.act != "create":
         return None
-    stored = arrival.tx.execute(sa.select(entity).where(*_is(arrival.project, row.name, one.uuid))).one_or_none()
+    stored = _stored(arrival, row, one.uuid)
     if stored is None or stored.placeholder or stored.deleted_at:
         return None
     data, stale = dict(stored.data), stored.conflict is not None
@@ -199,15 +194,15 @@ def _made_before(arrival: Arrival, row: sa.Row, one: Wanted, case_id: UUID | Non
 def _act(arrival: Arrival, row: sa.Row, action: EntityAction, uuid: UUID) -> EntityChange:
     tx, project = arrival.tx, arrival.project
     now = arrival.delivery.received_at
-    stored = _ensured(tx, project, row, uuid, now=now, submission=arrival.submission_id)
-    versions = _versions(tx, project, row.name, uuid)
+    stored = ensured(tx, project, row, uuid, now=now, submission=arrival.submission_id)
+    versions = versions_of(tx, project, row.name, uuid)
     version = Version(
         stored.version + 1, action.act, action.label, action.data, action.base_version, action.branch_id,
         (arrival.submission_id, action.key),
     )
     stale = is_stale(version, versions)
     state = fold([*versions, version], row.server_owned)
-    _store_version(
+    store_version(
         tx, project, row, uuid, version, now=now, user_id=arrival.delivery.user_id, trunk=action.trunk_version,
         stale=stale, instance_id=arrival.instance.instance_id,
     )
@@ -217,7 +212,7 @@ def _act(arrival: Arrival, row: sa.Row, action: EntityAction, uuid: UUID) -> Ent
         # The tablet has it from its own form and will never be served it: it must ask.
         case_rows.somebody_left(tx, project, row.name)
     conflict = ("hard" if clashes(version, versions) else "soft") if stale else stored.conflict
-    _store_state(tx, project, row, stored, state, version.number, now=now, conflict=conflict, case_id=case_id)
+    store_state(tx, project, row, stored, state, version.number, now=now, conflict=conflict, case_id=case_id)
     before = dict(stored.data) if not stored.placeholder else None
     return EntityChange(row.name, uuid, version.number, action.act, state.label, state.data, before, stale, case_id)
 
@@ -239,7 +234,7 @@ def _case_of(arrival: Arrival, row: sa.Row, uuid: UUID, state: State) -> UUID | 
 
 def case_of_known(arrival: Arrival, row: sa.Row, uuid: UUID) -> UUID | None:
     """The case of an entity that is only named: a placeholder is made for a person nobody has told us of yet."""
-    stored = _ensured(
+    stored = ensured(
         arrival.tx,
         arrival.project,
         row,
@@ -251,78 +246,13 @@ def case_of_known(arrival: Arrival, row: sa.Row, uuid: UUID) -> UUID | None:
     if stored.case_id or not row.is_case_list:
         return stored.case_id
     case_id = _case_of(arrival, row, uuid, State(stored.label, dict(stored.data), not stored.placeholder))
-    arrival.tx.execute(entity.update().where(*_is(arrival.project, row.name, uuid)).values(case_id=case_id))
+    arrival.tx.execute(entity.update().where(*is_entity(arrival.project, row.name, uuid)).values(case_id=case_id))
     list_rows.write(arrival.tx, arrival.project, row.name, uuid)
     return case_id
 
 
-def _ensured(
-    tx: sa.Connection, project: UUID, row: sa.Row, uuid: UUID, *, now: dt.datetime, submission: UUID, lock: bool = True
-) -> sa.Row:
-    """The entity's row, made as a placeholder where there is none, locked until the transaction ends."""
-    if not lock and (found := tx.execute(sa.select(entity).where(*_is(project, row.name, uuid))).one_or_none()):
-        return found
-    tx.execute(
-        insert(entity)
-        .values(
-            project_id=project, list=row.name, uuid=uuid, label="", data={}, version=0, placeholder=True,
-            created_by=submission, created_at=now, updated_at=now,
-        )
-        .on_conflict_do_nothing()
-    )
-    return _locked(tx, project, row.name, uuid)
-
-
-def _locked(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> sa.Row:
-    return tx.execute(sa.select(entity).where(*_is(project, list_name, uuid)).with_for_update()).one()
-
-
-def _versions(tx: sa.Connection, project: UUID, list_name: str, uuid: UUID) -> list[Version]:
-    rows = tx.execute(
-        sa.select(entity_version)
-        .where(
-            entity_version.c.project_id == project, entity_version.c.list == list_name, entity_version.c.uuid == uuid
-        )
-        .order_by(entity_version.c.version)
-    )
-    return [
-        Version(
-            row.version, row.act, row.label, row.data, row.base_version, row.branch_id,
-            (row.submission_id, row.position) if row.submission_id else None,
-        )
-        for row in rows
-    ]
-
-
-def _store_version(
-    tx: sa.Connection, project: UUID, row: sa.Row, uuid: UUID, version: Version, *, now: dt.datetime,
-    user_id: UUID | None, trunk: int | None = None, stale: bool = False, instance_id: str | None = None,
-) -> None:
-    tx.execute(
-        entity_version.insert().values(
-            project_id=project, list=row.name, uuid=uuid, version=version.number, act=version.act, label=version.label,
-            data=version.data, base_version=version.base, trunk_version=trunk, branch_id=version.branch, stale=stale,
-            submission_id=version.origin[0] if version.origin else None,
-            position=version.origin[1] if version.origin else None,
-            instance_id=instance_id, user_id=user_id, created_at=now,
-        )
-    )
-
-
-def _store_state(
-    tx: sa.Connection, project: UUID, row: sa.Row, stored: sa.Row, state: State, number: int, *, now: dt.datetime,
-    **more: Any,
-) -> None:
-    if stored.case_id and more.get("case_id", stored.case_id) != stored.case_id:
-        case_rows.somebody_left(tx, project, row.name)
-    tx.execute(
-        entity.update()
-        .where(*_is(project, row.name, stored.uuid))
-        .values(
-            label=state.label, data=state.data, version=number, placeholder=not state.created, updated_at=now, **more
-        )
-    )
-    list_rows.write(tx, project, row.name, stored.uuid)
+def _stored(arrival: Arrival, row: sa.Row, uuid: UUID) -> sa.Row | None:
+    return arrival.tx.execute(sa.select(entity).where(*is_entity(arrival.project, row.name, uuid))).one_or_none()
 
 
 def _set_cases(arrival: Arrival, cases: tuple[UUID, ...]) -> None:
@@ -352,10 +282,6 @@ def _fail(arrival: Arrival, rule: str, problem: str, facts: dict[str, str]) -> N
             facts=facts, at=arrival.delivery.received_at,
         )
     )
-
-
-def _is(project: UUID, list_name: str, uuid: UUID) -> tuple[sa.ColumnElement[bool], ...]:
-    return (entity.c.project_id == project, entity.c.list == list_name, entity.c.uuid == uuid)
 
 
 def _uuid(text: str) -> UUID | None:

@@ -17,6 +17,7 @@ from store.tables import cases
 from submissions import entities
 from submissions.delivery import EntityChange
 from submissions.entities import TABLETS, Told, Wanted
+from submissions.entity_rows import known_lists
 from submissions.event_dates import event_of
 from submissions.receive import Arrival
 
@@ -40,7 +41,7 @@ def apply(arrivals: Sequence[Arrival]) -> list[Told]:
     speaking = [(one, said) for one in arrivals if (said := entities.said_by(one)) is not None]
     if not speaking:
         return [((), ())] * len(arrivals)
-    lists = entities.known_lists(speaking[0][0].tx, speaking[0][0].project)
+    lists = known_lists(speaking[0][0].tx, speaking[0][0].project)
     wanted = [(one, entities.wanted_by(one, lists, said)) for one, said in speaking]
     naming = [pair for pair in wanted if not any(_writes(each, lists) for each in pair[1])]
     told: dict[UUID, Told] = {}
