@@ -90,6 +90,15 @@ class SourceUncertain(SourceProblem):
     th = "{name} แสดงจำนวนรายการไม่ตรงกัน ระบบไม่ถือว่ารายการใดถูกลบ และจะนับใหม่รอบหน้า"
 
 
+class SourcePartUnread(SourceProblem):
+    code = "source-part-unread"
+    en = (
+        "{name} could not give {part} ({reason}); the rest was read. Namjai tries again in the next run. If it stays, "
+        "look at {part} on that server."
+    )
+    th = "อ่าน {part} จาก {name} ไม่ได้ ({reason}) ส่วนอื่นอ่านแล้ว ระบบจะลองใหม่รอบหน้า หากยังเป็นอยู่ ตรวจ {part} ที่เซิร์ฟเวอร์นั้น"
+
+
 class RunInterrupted(SourceProblem):
     code = "run-interrupted"
     en = "A run of {name} was cut short, by a restart or a lost connection. The next one goes on where it was."

@@ -21,14 +21,13 @@ from store.actor import driver
 from store.tables import source_form, submission
 from submissions.delivery import Changes
 from submissions.submitters import learn
+from sync.patience import patient
 from sync.rows import BROKEN_ROW, One, RowFailed, delivery_of, is_of_the_row, is_refused, of_form, review_of, stored
-from sync.source import Content, RemoteForm, Row
+from sync.source import Content, RemoteForm, Row, SourceProblem
 from sync.work import Work
 
 _AT_ONCE = 32
 _BYTES_AT_ONCE = 4 * 1024 * 1024
-# So many in a row are no coincidence.
-_ALL_OF_THEM = 8
 
 
 class Batch:
@@ -48,12 +47,17 @@ class Batch:
         self._learn_submitters()
         rest, still = dict(self.rows), self._needed
         last: dict[str, Content] = {}
-        for piece in _pieces(patient(self._contents)):
+        for piece in _pieces(patient(self._work, f"form {self._form.remote}", self._contents)):
             still -= len(piece)
+            # Content may say more of its row than the listing did.
+            told = {name: one.row for name, one in piece.items()}
             if still > 0:
-                self._piece({name: rest.pop(name) for name in piece}, piece, None)
+                for name in piece:
+                    del rest[name]
+                self._piece(told, piece, None)
             else:
                 last = piece
+                rest |= told
         self._piece(rest, last, cursor)
 
     def close(self) -> None:
@@ -174,26 +178,24 @@ def news(tx: sa.Connection, work: Work, form: RemoteForm, rows: list[Row]) -> li
     ]
 
 
-def patient(contents: Iterator[Content]) -> Iterator[Content]:
-    """The contents, as long as it is single ones that cannot be had. Raises the problem when it is all of them."""
-    failed: list[Problem] = []
-    for one in contents:
-        failed = [*failed, one.problem] if one.problem else []
-        if len(failed) >= _ALL_OF_THEM:
-            raise failed[0]
-        yield one
 
 
 def _pieces(contents: Iterator[Content]) -> Iterator[dict[str, Content]]:
     """By the id of their rows: so many at once, or so large, as are stored in one transaction."""
     some: dict[str, Content] = {}
     size = 0
-    for one in contents:
-        some[one.row.remote_id] = one
-        size += one.weight
-        if len(some) == _AT_ONCE or size >= _BYTES_AT_ONCE:
+    try:
+        for one in contents:
+            some[one.row.remote_id] = one
+            size += one.weight
+            if len(some) == _AT_ONCE or size >= _BYTES_AT_ONCE:
+                yield some
+                some, size = {}, 0
+    except SourceProblem:
+        # What came before it is stored all the same.
+        if some:
             yield some
-            some, size = {}, 0
+        raise
     if some:
         yield some
 

@@ -18,7 +18,18 @@ from pyodk.errors import PyODKError
 
 from submissions.delivery import File
 from sync.central_lists import CentralLists, understood
-from sync.central_words import is_whole, moment_of, newest, remarks_of, row_of, since_of, skiptoken
+from sync.central_words import (
+    is_edited,
+    is_whole,
+    moment_of,
+    newest,
+    remarks_of,
+    row_of,
+    since_after,
+    since_of,
+    skiptoken,
+    text_of,
+)
 from sync.listing import items
 from sync.parallel import Hands
 from sync.source import (
@@ -173,12 +184,12 @@ class Central(CentralLists):
         """One conditional request when nothing changed; else pages of everything at or after the last time seen,
         less the overlap. Half-read passes go on at their page."""
         path, what = self._odata(form), f"form {form.remote}"
-        skip, etag = cursor.get("skip"), cursor.get("etag_now", "")
+        skip, etag, began = cursor.get("skip"), cursor.get("etag_now", ""), cursor.get("began", "")
         if not skip:
             probe = self._wire.head_of(path, what, params=_SYSTEM, etag=cursor.get("etag", ""))
             if probe.status == 304:
                 return
-            etag = probe.etag
+            etag, began = probe.etag, text_of(probe.sent_at) if probe.sent_at else ""
         since, high, goes_on = cursor.get("since"), cursor.get("high") or cursor.get("since") or "", bool(skip)
         while True:
             try:
@@ -194,9 +205,10 @@ class Central(CentralLists):
             high = max([high, *(newest(one["__system"]) for one in found["value"])])
             skip = skiptoken(found.get("@odata.nextLink"))
             if not skip:
-                yield Page(rows, {"since": high or None, "etag": etag}, self._count(path, what))
+                cursor = {"since": since_after(since, high, began), "etag": etag}
+                yield Page(rows, cursor, self._count(path, what))
                 return
-            going_on = {**cursor, "skip": skip, "high": high, "etag_now": etag}
+            going_on = {**cursor, "skip": skip, "high": high, "etag_now": etag, "began": began}
             yield Page(rows, going_on, expected=found.get("@odata.count"))
 
     def _asking(self, since: str | None, skip: str | None) -> dict[str, str]:
@@ -248,23 +260,30 @@ class Central(CentralLists):
         return self._hands.each(lambda row: self._content(form, row), rows, lambda content: content.weight)
 
     def _content(self, form: RemoteForm, row: Row) -> Content:
-        at, system = self._submission(form, row.remote_id), row.inline
+        at = self._submission(form, row.remote_id)
         try:
-            if not system.get("edits"):
+            if not row.inline.get("edits"):
                 xml = self._wire.whole(f"{at}.xml", f"form {form.remote}", is_whole, or_none=True)
                 if xml is None:
                     return Content(row, gone=True)
-                versions = [VersionContent(xml.body, row.received_at, system.get("deviceId"))]
-            else:
-                listed = self._wire.json(f"{at}/versions", f"form {form.remote}", or_none=True)
-                if listed is None:
-                    return Content(row, gone=True)
-                versions = [self._version(form, at, one) for one in sorted(listed, key=lambda one: one["createdAt"])]
-            return Content(row, tuple(versions), self._remarks(form, at) if row.review_mark else ())
+                if not is_edited(xml.body):
+                    versions = (VersionContent(xml.body, row.received_at, row.inline.get("deviceId")),)
+                    return Content(row, versions, self._remarks(form, at) if row.review_mark else ())
+            return self._edited(form, row, at)
         except (SourceSlow, SourceTalksOtherwise, SourceNotThere) as problem:
             return Content(row, problem=problem)
         except (KeyError, TypeError, ValueError, AttributeError):
             return Content(row, problem=self._wire.problem(SourceTalksOtherwise))
+
+    def _edited(self, form: RemoteForm, row: Row, at: str) -> Content:
+        """All versions. An edit since the listing has taken the review back: then the listing's word is too old."""
+        listed = self._wire.json(f"{at}/versions", f"form {form.remote}", or_none=True)
+        if listed and len(listed) != int(row.inline.get("edits") or 0) + 1:
+            row = self.look(form, row.remote_id) or row
+        if not listed:
+            return Content(row, gone=True)
+        versions = [self._version(form, at, one) for one in sorted(listed, key=lambda one: one["createdAt"])]
+        return Content(row, tuple(versions), self._remarks(form, at) if row.review_mark else ())
 
     def _version(self, form: RemoteForm, at: str, one: Mapping[str, Any]) -> VersionContent:
         address = f"{at}/versions/{quote(one['instanceId'], safe='')}.xml"
@@ -285,10 +304,12 @@ class Central(CentralLists):
         found = self._wire.json(self._submission(form, remote_id, "attachments"), f"form {form.remote}", or_none=True)
         return tuple(RemoteFile(one["name"], bool(one.get("exists"))) for one in found or ())
 
-    def file(self, form: RemoteForm, remote_id: str, file: RemoteFile, tag: str = "") -> FetchedFile | None:
+    def file(
+        self, form: RemoteForm, remote_id: str, file: RemoteFile, tag: str = "", most: int | None = None
+    ) -> FetchedFile | None:
         at = self._submission(form, remote_id, f"attachments/{quote(file.name, safe='')}")
         asked = {"If-None-Match": tag} if tag else None
-        found = self._wire.get(at, f"file of {form.remote}", headers=asked, or_none=True)
+        found = self._wire.get(at, f"file of {form.remote}", headers=asked, or_none=True, most=most)
         if found is None or found.status == 304:
             return None
         kind = found.headers.get("Content-Type", "application/octet-stream")

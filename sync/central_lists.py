@@ -9,7 +9,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from submissions.entity_feed import RemoteEntity
-from sync.central_words import head_of, newest, since_of, skiptoken, state_of
+from sync.central_words import head_of, newest, since_after, since_of, skiptoken, state_of, text_of
 from sync.listing import items
 from sync.parallel import in_parallel
 from sync.source import Cursor, EntityPage, RemoteList, SourceForbidden, SourceTalksOtherwise
@@ -60,12 +60,12 @@ class CentralLists:
     @understood
     def entity_changes(self, name: str, cursor: Cursor) -> Iterator[EntityPage]:
         what, path = f"entity list {name}", self._at("datasets", f"{name}.svc", "Entities")
-        skip, etag = cursor.get("skip"), cursor.get("etag_now", "")
+        skip, etag, began = cursor.get("skip"), cursor.get("etag_now", ""), cursor.get("began", "")
         if not skip:
             probe = self._wire.head_of(self._at("datasets", name, "entities.csv"), what, etag=cursor.get("etag", ""))
             if probe.status == 304:
                 return
-            etag = probe.etag
+            etag, began = probe.etag, text_of(probe.sent_at) if probe.sent_at else ""
         since, high = cursor.get("since"), cursor.get("high") or cursor.get("since") or ""
         while True:
             asked = {"$top": str(_PAGE_ROWS)} | ({"$skiptoken": skip} if skip else {})
@@ -78,9 +78,9 @@ class CentralLists:
             skip = skiptoken(found.get("@odata.nextLink"))
             if not skip:
                 count = self._wire.json(path, what, params={"$top": "1", "$count": "true"})["@odata.count"]
-                yield EntityPage(heads, {"since": high or None, "etag": etag}, count)
+                yield EntityPage(heads, {"since": since_after(since, high, began), "etag": etag}, count)
                 return
-            yield EntityPage(heads, {**cursor, "skip": skip, "high": high, "etag_now": etag})
+            yield EntityPage(heads, {**cursor, "skip": skip, "high": high, "etag_now": etag, "began": began})
 
     def entity_census(self, name: str) -> Iterator[tuple[UUID, int, str | None]]:
         path, asked = self._at("datasets", f"{name}.svc", "Entities"), {"$count": "true"}

@@ -17,6 +17,7 @@ from sync.source import Remark, Row
 # Central sets its times inside transactions that commit later: what is older than the newest by less is read again.
 OVERLAP = dt.timedelta(minutes=5)
 _ROOT, _EMPTY = re.compile(rb"<([^\s/>?!][^\s/>]*)"), re.compile(rb"<[^<>]*/>")
+_REPLACES = re.compile(rb"<([^\s/>:]+:)?deprecatedID(\s[^>]*)?>\s*[^<\s]")
 REVIEW = {
     None: ReviewState.RECEIVED,
     "edited": ReviewState.EDITED,
@@ -98,6 +99,11 @@ def is_whole(xml: bytes) -> bool:
     return rest.endswith(b"</" + root[1] + b">") or _EMPTY.fullmatch(rest) is not None
 
 
+def is_edited(xml: bytes) -> bool:
+    """Whether an instance may replace another one: only then it names the one that it replaces."""
+    return b"deprecatedID" in xml and _REPLACES.search(xml) is not None
+
+
 def moment_of(text: str) -> dt.datetime:
     """A time of Central's."""
     return dt.datetime.fromisoformat(text)
@@ -106,6 +112,15 @@ def moment_of(text: str) -> dt.datetime:
 def since_of(text: str) -> str:
     """From when on to read again, as Central writes it."""
     return text_of(moment_of(text) - OVERLAP)
+
+
+def since_after(since: str | None, high: str, began: str) -> str | None:
+    """From when on the next pass reads: the newest time seen, but none after the pass itself began.
+
+    What changed while it went on may have changed behind it, on a page that was listed already.
+    """
+    end = min(high, began) if began else high
+    return max(end, since or "") or None
 
 
 def text_of(moment: dt.datetime) -> str:

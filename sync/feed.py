@@ -21,6 +21,7 @@ from sync.work import Work
 
 Head = tuple[UUID, int, str | None]
 _AT_ONCE = 200
+_CENSUS_EVERY = dt.timedelta(hours=24)
 
 
 class EntityBroken(Problem):
@@ -41,8 +42,12 @@ def bring_entities(work: Work, one: RemoteList) -> None:
         total = page.total
     if total is not None:
         row = work.look(lambda tx: tx.execute(sa.select(source_list).where(*_of(work, one))).one())
-    if work.full or (total is not None and total != row.live):
+    now = dt.datetime.now(dt.UTC)
+    if work.full or (total is not None and total != row.live) or now - (row.census_at or now) > _CENSUS_EVERY:
         _census(work, one)
+    elif row.census_at is None:
+        # The first pass was everything.
+        work.steadily(lambda tx: tx.execute(source_list.update().where(*_of(work, one)).values(census_at=now)))
 
 
 def _census(work: Work, one: RemoteList) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -14,13 +15,28 @@ from namjai.problems import Problem
 from store.tables import source_file, source_form, source_row
 from submissions import attachments
 from sync.parallel import Hands
-from sync.source import FetchedFile, RemoteForm, SourceNotThere, SourceProblem, SourceSlow, SourceTalksOtherwise
+from sync.patience import patient
+from sync.source import (
+    FetchedFile,
+    RemoteFile,
+    RemoteForm,
+    SourceNotThere,
+    SourceProblem,
+    SourceSlow,
+    SourceTalksOtherwise,
+    SourceTooLarge,
+)
 from sync.work import Work
 
 _AT_ONCE = 40
 _BYTES_AT_ONCE = 4 * 1024 * 1024
+# Larger files are fetched one at a time: several of them fill the memory.
+_LARGE = 8 * 1024 * 1024
 # A file that has not come is asked for again later and later, up to twice a day; a full run asks always.
 _FIRST, _LONGEST = dt.timedelta(minutes=2), dt.timedelta(hours=12)
+
+# What one submission or file cannot be had for, while the others can.
+_OF_ONE = (SourceSlow, SourceTalksOtherwise, SourceNotThere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +50,11 @@ class _Due:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """What came of one submission's files. `large` are to be fetched still; `problem` is why others did not come."""
+
     due: _Due
     fetched: tuple[FetchedFile, ...] = ()
+    large: tuple[RemoteFile, ...] = ()
     lacking: bool = False
     problem: Problem | None = None
 
@@ -52,8 +71,8 @@ def bring_files(work: Work) -> None:
         while batch := work.look(_due, work, after):
             after = (batch[-1].row.remote, batch[-1].row.remote_id)
             with closing(hands.each(lambda one: _look(work, one), batch, lambda found: found.weight)) as found:
-                for some in _pieces(_patient(found)):
-                    work.steadily(_store, work, some)
+                for some in _pieces(patient(work, "files", found)):
+                    work.steadily(_store, work, [_with_large(work, one) for one in some])
                     done += len(some)
                     work.tell("files", "", done, None)
 
@@ -107,71 +126,100 @@ def _due(tx: sa.Connection, work: Work, after: tuple[str, str]) -> list[_Due]:
 
 def _look(work: Work, due: _Due) -> _Found:
     """Which files there are now, and the bytes of those that are new or others than before."""
-    source, remote_id = work.source, due.row.remote_id
+    fetched: list[FetchedFile] = []
+    large: list[RemoteFile] = []
+    lacking, problem = False, None
     try:
-        named = source.files(due.form, remote_id)
-        fetched, lacking = [], False
-        for one in named:
-            known = due.tags.get(one.name, "")
-            if not one.exists:
-                lacking = True
-            elif not known or work.full or (one.tag and one.tag != known):
-                got = source.file(due.form, remote_id, one, known)
-                if got is not None:
-                    fetched.append(got)
-                elif not known:
-                    lacking = True
-        return _Found(due, tuple(fetched), lacking)
-    except (SourceSlow, SourceTalksOtherwise, SourceNotThere) as problem:
-        return _Found(due, lacking=True, problem=problem)
+        named = work.source.files(due.form, due.row.remote_id)
+    except _OF_ONE as said:
+        return _Found(due, lacking=True, problem=said)
+    # Of new content, all files are asked for: an edit may have brought another one under the same name.
+    again = work.full or due.row.files_asked == 0
+    for one in named:
+        known = due.tags.get(one.name, "")
+        if not one.exists:
+            lacking = True
+        elif not known or again or (one.tag and one.tag != known):
+            try:
+                got = work.source.file(due.form, due.row.remote_id, one, known, most=_LARGE)
+            except SourceTooLarge:
+                large.append(one)
+            except _OF_ONE as said:
+                # It alone waits: the others are taken.
+                lacking, problem = True, said
+            else:
+                fetched += [got] if got else []
+                lacking |= got is None and not known
+    return _Found(due, tuple(fetched), tuple(large), lacking, problem)
+
+
+def _with_large(work: Work, found: _Found) -> _Found:
+    """Its large files are stored, each at once. What cannot be had is lacking still."""
+    due, lacking = found.due, found.lacking
+    for file in found.large:
+        known = due.tags.get(file.name, "")
+        try:
+            got = work.source.file(due.form, due.row.remote_id, file, known)
+        except _OF_ONE:
+            lacking = True
+            continue
+        if got is not None:
+            work.steadily(_keep, work, due.row, got)
+        lacking |= got is None and not known
+    return replace(found, large=(), lacking=lacking)
 
 
 def _pieces(found: Iterator[_Found]) -> Iterator[list[_Found]]:
     """So many as are stored in one transaction: large files do not wait for each other in memory."""
     some: list[_Found] = []
     size = 0
-    for one in found:
-        some.append(one)
-        size += one.weight
-        if size >= _BYTES_AT_ONCE:
+    try:
+        for one in found:
+            some.append(one)
+            size += one.weight
+            if size >= _BYTES_AT_ONCE:
+                yield some
+                some, size = [], 0
+    except SourceProblem:
+        # What came before it is stored all the same, and what did not come is asked for later than the rest.
+        if some:
             yield some
-            some, size = [], 0
+        raise
     if some:
         yield some
-
-
-def _patient(found: Iterator[_Found]) -> Iterator[_Found]:
-    failed = 0
-    for one in found:
-        failed = failed + 1 if one.problem else 0
-        if failed >= 8 and isinstance(one.problem, SourceProblem):
-            raise one.problem
-        yield one
 
 
 def _store(tx: sa.Connection, work: Work, found: list[_Found]) -> None:
     now = dt.datetime.now(dt.UTC)
     for one in found:
         row = one.due.row
-        where = {"project_id": work.project, "source_id": work.id, "remote": row.remote, "remote_id": row.remote_id}
         for got in one.fetched:
-            try:
-                changed = attachments.put(tx, work.store, work.project, row.submission_id, got.file, now)
-            except attachments.FileNameUnusable:
-                work.counts["files_unusable"] += 1
-                continue
-            work.counts["files"] += changed
-            said = {"tag": got.tag or "-"}
-            tx.execute(
-                insert(source_file)
-                .values(**where, name=got.file.name, **said)
-                .on_conflict_do_update(index_elements=[*where, "name"], set_=said)
-            )
+            _keep(tx, work, row, got)
         asked = row.files_asked + 1
         pause = min(_FIRST * 2 ** min(asked, 12), _LONGEST)
         values = {"files_due_at": now + pause if one.lacking else None, "files_asked": asked if one.lacking else 0}
         if one.lacking:
             work.counts["files_missing"] += 1
         if any(getattr(row, name) != value for name, value in values.items()):
-            this = (source_row.c[name] == value for name, value in where.items())
+            this = (source_row.c[name] == value for name, value in _place(work, row).items())
             tx.execute(source_row.update().where(*this).values(**values))
+
+
+def _keep(tx: sa.Connection, work: Work, row: sa.Row, got: FetchedFile) -> None:
+    """Store one file, and under which tag it is asked for next time."""
+    try:
+        changed = attachments.put(tx, work.store, work.project, row.submission_id, got.file, dt.datetime.now(dt.UTC))
+    except attachments.FileNameUnusable:
+        work.counts["files_unusable"] += 1
+        return
+    work.counts["files"] += changed
+    place, said = _place(work, row), {"tag": got.tag or "-"}
+    tx.execute(
+        insert(source_file)
+        .values(**place, name=got.file.name, **said)
+        .on_conflict_do_update(index_elements=[*place, "name"], set_=said)
+    )
+
+
+def _place(work: Work, row: sa.Row) -> dict[str, Any]:
+    return {"project_id": work.project, "source_id": work.id, "remote": row.remote, "remote_id": row.remote_id}

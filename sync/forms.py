@@ -14,6 +14,7 @@ from namjai.problems import Problem
 from odk.xform import read_xform
 from odk.xlsform import Compiled
 from store.tables import entity, entity_list, form, form_version, source_form, source_list
+from sync.patience import apart
 from sync.rows import of_form, take_again
 from sync.source import FormContent, KnownForm, RemoteForm, RemoteList, SourceProblem
 from sync.work import Work
@@ -30,21 +31,26 @@ def bring_lists(work: Work) -> tuple[RemoteList, ...]:
 
 
 def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[RemoteForm]:
-    """All forms with all their versions. One that cannot be had is noted as a problem, and the others go on."""
+    """All forms with all their versions, but for those that could not be had now: they are noted as problems."""
     # Left out: all of them, those that will be published later too.
     chosen = work.row.options.get("forms")
     before = work.look(_read_before, work)
     found = [one for one in work.source.forms(before) if chosen is None or one.remote in chosen]
     work.steadily(_remember, work, found)
-    for one in found:
-        if not (one.mark and one.remote in before and one.mark == before[one.remote].mark):
-            try:
-                _versions(work, one, bool(lists))
-            except SourceProblem:
-                raise
-            except Problem as problem:
-                work.problems.append(FormElsewhere(name=work.name, form=one.xml_form_id, reason=problem.code))
-    return found
+    known = {one.remote for one in found if one.mark and one.remote in before and one.mark == before[one.remote].mark}
+    # Submissions wait where their form could not be had.
+    keeps = bool(lists)
+    return [one for one in found if one.remote in known or apart(work, f"form {one.remote}", _brought, one, keeps)]
+
+
+def _brought(work: Work, one: RemoteForm, keeps_lists: bool) -> None:
+    """All versions of a form. One that cannot be used here is noted. Raises SourceProblem where it cannot be had."""
+    try:
+        _versions(work, one, keeps_lists)
+    except SourceProblem:
+        raise
+    except Problem as problem:
+        work.problems.append(FormElsewhere(name=work.name, form=one.xml_form_id, reason=problem.code))
 
 
 def _versions(work: Work, one: RemoteForm, keeps_lists: bool) -> None:

@@ -149,12 +149,14 @@ class KoboContent(KoboChanges):
         named = named_in(found, self._uploads_of(form.remote, version))
         return files_of(named, found.get("_attachments") or ())
 
-    def file(self, form: RemoteForm, remote_id: str, file: RemoteFile, tag: str = "") -> FetchedFile | None:
+    def file(
+        self, form: RemoteForm, remote_id: str, file: RemoteFile, tag: str = "", most: int | None = None
+    ) -> FetchedFile | None:
         """A replaced file has another uid: what has the same one is the same."""
         if tag and tag == file.tag:
             return None
         try:
-            found = self._kobo.file(file.address, f"file of {form.remote}")
+            found = self._kobo.file(file.address, f"file of {form.remote}", most)
         except SourceElsewhere:
             # Its files lie at another server, which must not have our token.
             raise self._kobo.wire.problem(SourceTalksOtherwise) from None

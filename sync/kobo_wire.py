@@ -57,9 +57,9 @@ class KoboWire:
         found = self.wire.json(path, what, params=params, or_none=True)
         return None if found is None else self._an_object(found)
 
-    def file(self, path: str, what: str) -> Answer | None:
-        """A file's bytes; None when it is not there."""
-        return self.wire.get(path, what, or_none=True)
+    def file(self, path: str, what: str, most: int | None = None) -> Answer | None:
+        """A file's bytes; None when it is not there. Raises SourceTooLarge for more than `most`."""
+        return self.wire.get(path, what, or_none=True, most=most)
 
     def listing(self, path: str, what: str, params: Mapping[str, str]) -> tuple[list[dict[str, Any]], int]:
         """One page of a listing: its items, and how many there are in all."""

@@ -16,9 +16,9 @@ import urllib3
 _MEANT_ANYWAY = (("Accept", "*/*"), ("Connection", "keep-alive"))
 # What `retries=False` means, made once.
 _NO_RETRIES = urllib3.Retry.from_int(False)
-_REDIRECTS = {301, 302, 303, 307, 308}
 # A whole answer is held in memory: a file that is larger stays at its server. Listings are read as streams.
 MOST_BYTES = 128 * 1024 * 1024
+_REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class Elsewhere(Exception):
@@ -117,14 +117,19 @@ class Reader:
     def read(self, size: int = -1) -> bytes:
         if size == 0:
             return b""
-        if size > 0:
-            return self._piece(size)
+        return self._piece(size) if size > 0 else self.whole()
+
+    def whole(self, most: int | None = None) -> bytes:
+        """All of it. Raises TooMuch when it is more than so many bytes: at once, where the server says so first."""
+        most = MOST_BYTES if most is None else most
+        if (self._raw.length_remaining or 0) > most:
+            raise TooMuch
         pieces: list[bytes] = []
         held = 0
         while not pieces or (pieces[-1] and not self._is_read()):
             pieces.append(self._piece(262_144))
             held += len(pieces[-1])
-            if held > MOST_BYTES:
+            if held > most:
                 raise TooMuch
         return b"".join(pieces)
 

@@ -24,14 +24,17 @@ from sync.batch import Batch, news
 from sync.feed import bring_entities
 from sync.files import bring_files
 from sync.forms import bring_forms, bring_lists, forms_of
+from sync.patience import apart
 from sync.progress import Noted
 from sync.rows import of_form, take_again
 from sync.seen import Seen
-from sync.source import Page, RemoteForm, Row, SourceForbidden, SourceNotThere, SourceProblem, SourceUncertain
+from sync.source import Page, RemoteForm, Row, SourceProblem, SourceUncertain
 from sync.work import Progress, Work, alone, begin, end, timezone_of
 
 _CENSUS_EVERY = dt.timedelta(hours=24)
 _CENSUS_ROWS = 500
+# Of what could not be had in earlier runs: so many are asked for in one run, so many at once.
+_WAITING, _WAITING_AT_ONCE = 1000, 25
 # Seconds that a thread may go on while another one wants to.
 _TURN = 0.00005
 # Pages that are downloading while one is stored.
@@ -94,22 +97,21 @@ def _everything(work: Work) -> None:
     # Asked once for all forms: of those in which nothing changed, nothing else is asked.
     rows = {row.remote: row for row in work.look(_all, forms_of(work))}
     unsettled = set(work.look(_unsettled, work))
-    for form in forms:
-        try:
-            _form(work, form, rows[form.remote], form.remote in unsettled)
-        except (SourceForbidden, SourceNotThere) as problem:
-            # One form that this account may not read does not hold up the others.
-            work.problems.append(problem)
+    well = [apart(work, f"form {one.remote}", _form, one, rows[one.remote], one.remote in unsettled) for one in forms]
+    if forms and not any(well) and work.part_failed:
+        # Where not one form could be had, it is no matter of forms.
+        work.problems.insert(0, work.part_failed)
     for one in lists:
         work.tell("entities", one.name, 0, None)
-        bring_entities(work, one)
+        apart(work, f"entity list {one.name}", bring_entities, one)
     bring_files(work)
+    work.reached_end = True
 
 
 def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
     """What changed in one form; then a census, when it is due or when the numbers say that something is missing."""
     if unsettled:
-        _waiting(work, form)
+        apart(work, f"form {form.remote}", _waiting, form)
     total = _changes(work, form, row.cursor)
     if total is not None:
         row = work.look(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
@@ -184,10 +186,22 @@ def _waiting(work: Work, form: RemoteForm) -> None:
         source_row.c.mark.is_(None),
         source_row.c.deleted_at.is_(None),
     )
-    waiting = work.look(lambda tx: list(tx.scalars(query.limit(1000))))
-    for some in _cut(iter(waiting), 100):
-        rows = [row for remote_id in some if (row := work.source.look(form, remote_id)) is not None]
+    # Those first that were asked for least: what can be had must not wait for ever behind what cannot.
+    query = query.order_by(source_row.c.tries, source_row.c.remote_id).limit(_WAITING)
+    for some in _cut(iter(work.look(lambda tx: list(tx.scalars(query)))), _WAITING_AT_ONCE):
+        rows = [row for remote_id in some if (row := _now(work, form, remote_id)) is not None]
         Batch(work, form, rows).store()
+
+
+def _now(work: Work, form: RemoteForm, remote_id: str) -> Row | None:
+    """The row as its source has it now. One that cannot be looked at lets the others go first next time."""
+    try:
+        return work.source.look(form, remote_id)
+    except SourceProblem:
+        place = {"project_id": work.project, "source_id": work.id, "remote": form.remote, "remote_id": remote_id}
+        this = (source_row.c[name] == value for name, value in place.items())
+        work.steadily(lambda tx: tx.execute(source_row.update().where(*this).values(tries=source_row.c.tries + 1)))
+        raise
 
 
 def _census(work: Work, form: RemoteForm) -> None:

@@ -17,6 +17,7 @@ from cases.source_problems import (
     SourceElsewhere,
     SourceForbidden,
     SourceNotThere,
+    SourcePartUnread,
     SourceProblem,
     SourceSignIn,
     SourceSlow,
@@ -238,8 +239,11 @@ class Source(Protocol):
     def files(self, form: RemoteForm, remote_id: str) -> tuple[RemoteFile, ...]:
         """The files of a submission, those that have not come too."""
 
-    def file(self, form: RemoteForm, remote_id: str, file: RemoteFile, tag: str = "") -> FetchedFile | None:
-        """A file's bytes. None when it still has the tag, or is not there."""
+    def file(
+        self, form: RemoteForm, remote_id: str, file: RemoteFile, tag: str = "", most: int | None = None
+    ) -> FetchedFile | None:
+        """A file's bytes. None when it still has the tag, or is not there. Raises SourceTooLarge for more than `most`
+        bytes, without reading them."""
 
     def lists(self) -> tuple[RemoteList, ...]:
         """Entity lists whose home this source is; () for a source that keeps none."""
@@ -275,6 +279,7 @@ __all__ = [
     "SourceElsewhere",
     "SourceForbidden",
     "SourceNotThere",
+    "SourcePartUnread",
     "SourceProblem",
     "SourceSignIn",
     "SourceSlow",

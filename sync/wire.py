@@ -65,6 +65,11 @@ class Answer:
     def etag(self) -> str:
         return self.headers.get("ETag", "")
 
+    @property
+    def sent_at(self) -> dt.datetime | None:
+        """The time on the server's clock, to the second; None where it does not say."""
+        return _date(self.headers.get("Date", ""))
+
 
 class _Again(Exception):
     """This try came to nothing; `problem` is what to say when no try is left, `after` what the server asked for."""
@@ -109,9 +114,11 @@ class Wire:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         or_none: bool = False,
+        most: int | None = None,
     ) -> Answer | None:
-        """The whole answer; None for 404 when that may be (`or_none`). Raises SourceProblem."""
-        return self._patiently(lambda: self._whole(path, what, params, headers, or_none))
+        """The whole answer; None for 404 when that may be (`or_none`). Raises SourceProblem, SourceTooLarge for one of
+        more than `most` bytes."""
+        return self._patiently(lambda: self._whole(path, what, params, headers, or_none, most))
 
     def bytes(self, path: str, what: str) -> bytes:
         """The whole body of what must be there. Raises SourceProblem."""
@@ -182,14 +189,20 @@ class Wire:
             response.close()
 
     def _whole(
-        self, path: str, what: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None, or_none: bool
+        self,
+        path: str,
+        what: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        or_none: bool,
+        most: int | None = None,
     ) -> Answer | None:
         response = self._opened(path, what, params, headers, or_none)
         if response is None:
             return None
         try:
             with self._translated():
-                body = Reader(response, self.patience.answer).read()
+                body = Reader(response, self.patience.answer).whole(most)
                 return Answer(response.status, response.headers, body)
         finally:
             response.close()
@@ -295,10 +308,15 @@ def _seconds(text: str | None) -> float | None:
         return max(0.0, float(text))
     except ValueError:
         pass
+    moment = _date(text)
+    return max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds()) if moment else None
+
+
+def _date(text: str) -> dt.datetime | None:
+    """A date of HTTP's (RFC 9110, section 5.6.7)."""
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError):
         return None
     # "-0000" says a time without a zone.
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return max(0.0, (moment - dt.datetime.now(dt.UTC)).total_seconds())
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -26,7 +26,7 @@ from store.tables import project as project_table
 from store.tables import source as source_table
 from store.tables import source_run
 from submissions.submitters import Submitter
-from sync.source import Source
+from sync.source import Source, SourceProblem
 
 # Serialization failure, deadlock, and a statement that somebody cancelled: the same once more may go well.
 _AGAIN = {"40001", "40P01", "57014"}
@@ -61,6 +61,11 @@ class Work:
     submitters: dict[Submitter, UUID] = field(default_factory=dict, repr=False)
     # Forms of which something was deleted while it was read: numbers alone do not show what became of it.
     unsure: set[str] = field(default_factory=set)
+    # How many parts of the source could not be had, one after the other, and why the last one could not.
+    failed_parts: int = 0
+    part_failed: SourceProblem | None = None
+    # Whether everything was asked for that a run asks for, though some of it may have been refused.
+    reached_end: bool = False
     tell: Progress = lambda *_: None
     started: float = field(default_factory=time.monotonic)
 
@@ -169,8 +174,11 @@ def end(work: Work) -> None:
             .where(source_run.c.project_id == work.project, source_run.c.id == work.run_id)
             .values(ended_at=now, counts=dict(work.counts), progress=None, **said)
         )
-        done = {} if first else {"succeeded_at": now}
-        if work.full and not first:
+        done = {}
+        if work.reached_end and not any(isinstance(one, SourceProblem) for one in work.problems):
+            # What cannot be used here, such as a list that somebody else keeps, was read all the same.
+            done["succeeded_at"] = now
+        if work.reached_end and work.full:
             done["census_at"] = now
         tx.execute(
             source_table.update()
