@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -279,7 +280,8 @@ class Central(CentralLists):
         """All versions. An edit since the listing has taken the review back: then the listing's word is too old."""
         listed = self._wire.json(f"{at}/versions", f"form {form.remote}", or_none=True)
         if listed and len(listed) != int(row.inline.get("edits") or 0) + 1:
-            row = self.look(form, row.remote_id) or row
+            now = self.look(form, row.remote_id)
+            row = replace(now, submitter=row.submitter) if now else row
         if not listed:
             return Content(row, gone=True)
         versions = [self._version(form, at, one) for one in sorted(listed, key=lambda one: one["createdAt"])]

@@ -189,19 +189,25 @@ def _waiting(work: Work, form: RemoteForm) -> None:
     # Those first that were asked for least: what can be had must not wait for ever behind what cannot.
     query = query.order_by(source_row.c.tries, source_row.c.remote_id).limit(_WAITING)
     for some in _cut(iter(work.look(lambda tx: list(tx.scalars(query)))), _WAITING_AT_ONCE):
-        rows = [row for remote_id in some if (row := _now(work, form, remote_id)) is not None]
+        rows, problem = [], None
+        for remote_id in some:
+            try:
+                row = work.source.look(form, remote_id)
+            except SourceProblem as said:
+                problem = said
+                work.steadily(_tried, work, form, remote_id)
+                break
+            rows += [row] if row else []
         Batch(work, form, rows).store()
+        if problem:
+            raise problem
 
 
-def _now(work: Work, form: RemoteForm, remote_id: str) -> Row | None:
-    """The row as its source has it now. One that cannot be looked at lets the others go first next time."""
-    try:
-        return work.source.look(form, remote_id)
-    except SourceProblem:
-        place = {"project_id": work.project, "source_id": work.id, "remote": form.remote, "remote_id": remote_id}
-        this = (source_row.c[name] == value for name, value in place.items())
-        work.steadily(lambda tx: tx.execute(source_row.update().where(*this).values(tries=source_row.c.tries + 1)))
-        raise
+def _tried(tx: sa.Connection, work: Work, form: RemoteForm, remote_id: str) -> None:
+    """What cannot even be looked at lets the others go first next time."""
+    place = {"project_id": work.project, "source_id": work.id, "remote": form.remote, "remote_id": remote_id}
+    this = (source_row.c[name] == value for name, value in place.items())
+    tx.execute(source_row.update().where(*this).values(tries=source_row.c.tries + 1))
 
 
 def _census(work: Work, form: RemoteForm) -> None:

@@ -1,0 +1,317 @@
+"""What a server cannot give of one form, list, row or file holds up nothing else; what changes while it is read is not missed."""
+from __future__ import annotations
+
+import uuid
+from urllib.parse import quote
+
+import pytest
+import sqlalchemy as sa
+from central_truth import HOUSE, Team, add_central, check, instance, sync, xform
+from conftest import compile_markdown
+from doubles import kobo, kobo_world
+from doubles.central import serve
+from doubles.central_world import World
+from doubles.server import Fault
+from kobo_truth import Team as KoboTeam
+from kobo_truth import add_kobo, house
+
+from store.tables import entity, source, source_list, source_row, submission, submission_attachment
+from sync import central as central_source
+from sync import central_lists, files, patience
+
+OTHER = """
+| survey |
+| | type | name | label |
+| | text | a | A |
+| | image | p1 | P1 |
+| | image | p2 | P2 |
+| settings |
+| | form_id | form_title | version |
+| | aaa | Aaa | 1 |
+"""
+ONE_TRY = {"tries": 1}
+ROOT, SECOND = "uuid:11111111-1111-4111-8111-111111111111", "uuid:22222222-1111-4111-8111-111111111111"
+
+
+@pytest.fixture
+def world():
+    made = World()
+    made.release(compile_markdown(OTHER).xform)
+    made.release(xform(HOUSE))
+    return made
+
+
+@pytest.fixture
+def central(world):
+    double = serve(world)
+    yield double
+    double.close()
+
+
+def _fails(double, part: str, roots) -> None:
+    """The server cannot give this part of these submissions, however often it is asked."""
+    named = [quote(root, safe="") for root in roots]
+    double.faults.append(Fault("500", lambda method, path: method == "GET" and part in path and any(one in path for one in named), 10**9))
+
+
+def _count(store, actor, table) -> int:
+    with store.database.begin(actor) as tx:
+        return tx.scalar(sa.select(sa.func.count()).select_from(table))
+
+
+def _states(store, actor) -> dict[str, str]:
+    with store.database.begin(actor) as tx:
+        return dict(tx.execute(sa.select(submission_attachment.c.name, submission_attachment.c.state)).tuples().all())
+
+
+@pytest.mark.parametrize("kind", ["500", "404", "403", "html"])
+def test_a_form_whose_xform_cannot_be_had_is_named_and_the_other_forms_are_read(store, aftercare, world, central, kind):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    Team(world).houses(4, photo=False)
+    world.submit(instance("aaa", ROOT, a="x"), {})
+    central.fail(kind, "forms/aaa/versions/1.xml", times=10**6)
+    done = sync(store, aftercare)
+    assert done.counts["new"] == 4 and done.problem is not None and "form aaa" in done.problem.text("en"), done
+    central.faults.clear()
+    assert sync(store, aftercare).problem is None
+    check(store, aftercare, world)
+
+
+def test_a_form_whose_rows_cannot_be_listed_is_named_and_the_other_forms_lists_and_files_are_read(store, aftercare, world, central):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    Team(world).houses(4, photo=True)
+    central.fail("500", "forms/aaa.svc", times=10**6)
+    done = sync(store, aftercare)
+    assert (done.counts["new"], done.counts["entities"], done.counts["files"]) == (4, 4, 4), done
+    assert done.problem.code == "source-part-unread" and done.problem.facts["part"] == "form aaa"
+    central.faults.clear()
+    assert sync(store, aftercare).problem is None
+    check(store, aftercare, world)
+
+
+def test_where_no_form_can_be_had_the_server_is_the_matter(store, aftercare, world, central):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    central.fail("500", ".svc/Submissions", times=10**6)
+    assert sync(store, aftercare).problem.code == "source-slow"
+
+
+def test_an_entity_list_that_cannot_be_had_holds_up_no_file(store, aftercare, world, central):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    Team(world).houses(4, photo=True)
+    central.fail("500", "datasets/houses.svc", times=10**6)
+    done = sync(store, aftercare)
+    assert done.counts["files"] == 4 and done.problem.facts["part"] == "entity list houses", done
+
+
+def test_a_kobo_form_whose_xform_cannot_be_had_holds_up_no_other(store, aftercare):
+    there = kobo_world.World()
+    one = there.release(house())
+    there.release(house().replace("| house |", "| second |"))
+    double = kobo.serve(there)
+    add_kobo(store, aftercare, double)
+    KoboTeam(there).houses(4)
+    KoboTeam(there, 3, "second").houses(3)
+    double.fail("500", f"{one.uid}.xml", times=10**6)
+    done = sync(store, aftercare)
+    assert done.counts["new"] == 3 and done.problem.code == "source-part-unread", done
+    double.close()
+
+
+def test_ten_neighbours_that_cannot_be_had_hold_up_none_of_the_others(store, aftercare, world, central):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    roots = Team(world).houses(30, photo=False)
+    _fails(central, ".xml", roots[10:20])
+    done = sync(store, aftercare)
+    assert (done.counts["new"], done.counts["waiting"]) == (20, 10) and done.problem.facts["part"] == "form house", done
+    assert _count(store, aftercare, entity) == 30
+    central.faults.clear()
+    assert sync(store, aftercare).problem is None
+    check(store, aftercare, world)
+
+
+def test_a_form_of_which_nothing_can_be_had_is_given_up_for_this_run_and_keeps_what_came(store, aftercare, world, central, monkeypatch):
+    monkeypatch.setattr(patience, "_ENOUGH", 16)
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    roots = Team(world).houses(40, photo=False)
+    world.submit(instance("aaa", ROOT, a="x"), {})
+    # The newest is listed first.
+    _fails(central, ".xml", roots[:-2])
+    done = sync(store, aftercare)
+    assert done.counts["new"] == 3 and done.counts["waiting"] < 38 and done.problem.facts["part"] == "form house", done
+    central.faults.clear()
+    assert sync(store, aftercare).problem is None
+    check(store, aftercare, world)
+
+
+def test_what_could_not_be_had_goes_behind_what_was_asked_for_less_often(store, aftercare, world, central):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    roots = Team(world).houses(6, photo=False)
+    _fails(central, ".xml", roots)
+    sync(store, aftercare)
+    central.faults.clear()
+    # One of them cannot even be looked at.
+    worst = sorted(roots)[0]
+    central.faults.append(Fault("500", lambda method, path: path.endswith(f"/submissions/{quote(worst, safe='')}"), 10**9))
+    for _ in range(2):
+        sync(store, aftercare)
+    assert _count(store, aftercare, submission) == 5
+
+
+def test_ten_neighbours_whose_files_cannot_be_had_hold_up_no_other_file(store, aftercare, world, central):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    roots = sorted(Team(world).houses(30, photo=True))
+    _fails(central, "/attachments/", roots[10:20])
+    done = sync(store, aftercare)
+    assert done.counts["files"] == 20 and done.problem.facts["part"] == "files", done
+    central.faults.clear()
+    assert sync(store, aftercare).problem is None
+    check(store, aftercare, world)
+
+
+def test_one_file_that_cannot_be_had_keeps_no_other_of_its_submission_out(store, aftercare, world, central):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    world.submit(instance("aaa", ROOT, a="x", p1="a.jpg", p2="b.jpg"), {"a.jpg": b"AAA", "b.jpg": b"BBB"})
+    central.fail("500", "attachments/a.jpg", times=10**6)
+    sync(store, aftercare)
+    assert _states(store, aftercare) == {"a.jpg": "expected", "b.jpg": "verified"}
+    central.faults.clear()
+    sync(store, aftercare)
+    assert _states(store, aftercare) == {"a.jpg": "verified", "b.jpg": "verified"}
+
+
+def test_large_files_are_fetched_one_at_a_time_and_one_beyond_all_measure_waits(store, aftercare, world, central, monkeypatch):
+    monkeypatch.setattr(files, "_LARGE", 100)
+    monkeypatch.setattr("sync.line.MOST_BYTES", 20_000)
+    add_central(store, aftercare, central)
+    sizes = {"a.jpg": 50, "b.jpg": 15_000}
+    world.submit(instance("aaa", ROOT, a="x", p1="a.jpg", p2="b.jpg"), {name: b"x" * size for name, size in sizes.items()})
+    world.submit(instance("aaa", SECOND, a="x", p1="c.jpg"), {"c.jpg": b"x" * 20_001})
+    done = sync(store, aftercare)
+    assert done.problem is None and done.counts["files"] == 2, done
+    assert _states(store, aftercare) == {"a.jpg": "verified", "b.jpg": "verified", "c.jpg": "expected"}
+    with store.database.begin(aftercare) as tx:
+        due = dict(tx.execute(sa.select(source_row.c.remote_id, source_row.c.files_due_at)).tuples().all())
+    assert due[ROOT] is None and due[SECOND] is not None
+
+
+def test_a_photo_that_an_edit_replaced_under_the_same_name_comes_with_the_edit(store, aftercare, world, central):
+    add_central(store, aftercare, central)
+    world.submit(instance("aaa", ROOT, a="x", p1="a.jpg"), {"a.jpg": b"OLD"})
+    sync(store, aftercare)
+    world.edit("aaa", ROOT, instance("aaa", SECOND, deprecated=ROOT, a="y", p1="a.jpg"))
+    world.attach("aaa", ROOT, "a.jpg", b"NEW")
+    assert sync(store, aftercare).counts["files"] == 1
+    check(store, aftercare, world)
+
+
+def test_an_edit_while_its_content_is_fetched_carries_no_approval_of_the_version_before(store, aftercare, world, central):
+    add_central(store, aftercare, central)
+    team = Team(world)
+    root = team.house(photo=False)
+    world.review("house", root, "approved", None)
+    edited: list[str] = []
+
+    def edit_first(_: str, path: str) -> None:
+        if path.endswith(".xml") and "/submissions/" in path and not edited:
+            edited.append(root)
+            with central.lock:
+                team.edit(root)
+
+    central.before = edit_first
+    sync(store, aftercare)
+    with store.database.begin(aftercare) as tx:
+        state, now = tx.execute(sa.select(submission.c.review_state, submission.c.instance_id)).one()
+    assert edited and now != root and state == "edited"
+    assert sync(store, aftercare).problem is None
+    check(store, aftercare, world)
+
+
+def test_what_changed_behind_a_long_pass_comes_with_the_next_run(store, aftercare, world, central, monkeypatch):
+    monkeypatch.setattr(central_source, "PAGE_ROWS", 5)
+    monkeypatch.setattr(central_source, "NEXT_ROWS", 5)
+    add_central(store, aftercare, central)
+    team = Team(world)
+    roots = [team.house(photo=False) for _ in range(15)]
+
+    def time_passes(_: str, path: str) -> None:
+        if "house.svc/Submissions" in path and "skiptoken" in path:
+            central.before = None
+            with central.lock:
+                # The newest was listed already; the oldest is listed last.
+                world.tick(minutes=1)
+                team.edit(roots[-1])
+                world.tick(minutes=6)
+                team.edit(roots[0])
+
+    central.before = time_passes
+    sync(store, aftercare)
+    assert central.before is None
+    assert sync(store, aftercare).counts["edited"] == 1
+    check(store, aftercare, world)
+
+
+def test_an_entity_that_changed_behind_a_long_pass_comes_with_the_next_run(store, aftercare, world, central, monkeypatch):
+    monkeypatch.setattr(central_lists, "_PAGE_ROWS", 5)
+    add_central(store, aftercare, central)
+    Team(world).houses(15, photo=False)
+    sync(store, aftercare)
+    kept = list(world.datasets["houses"].entities.values())
+    for one in kept:
+        world.change_entity("houses", one.uuid, {"income": "1"}, None, 1, force=True)
+    kept.sort(key=lambda one: (one.at, one.uuid), reverse=True)
+    newest, oldest = kept[0].uuid, kept[-1].uuid
+
+    def time_passes(_: str, path: str) -> None:
+        if "svc/Entities" in path and "skiptoken" in path:
+            central.before = None
+            with central.lock:
+                world.tick(minutes=1)
+                world.change_entity("houses", newest, {"income": "777"}, None, 2, force=True)
+                world.tick(minutes=6)
+                world.change_entity("houses", oldest, {"income": "888"}, None, 2, force=True)
+
+    central.before = time_passes
+    sync(store, aftercare)
+    assert central.before is None
+    sync(store, aftercare)
+    with store.database.begin(aftercare) as tx:
+        ours = dict(tx.execute(sa.select(entity.c.uuid, entity.c.version)).tuples().all())
+    assert (ours[uuid.UUID(newest)], ours[uuid.UUID(oldest)]) == (3, 3)
+
+
+def test_an_entity_list_is_compared_whole_once_a_day_without_being_told(store, aftercare, world, central):
+    add_central(store, aftercare, central)
+    Team(world).houses(3, photo=False)
+    sync(store, aftercare)
+    gone = next(iter(world.datasets["houses"].entities))
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(source_list.c.census_at)) is not None
+        tx.execute(entity.update().where(entity.c.uuid == uuid.UUID(gone)).values(version=0))
+    assert "entities" not in sync(store, aftercare).counts
+    with store.database.begin(aftercare) as tx:
+        tx.execute(source_list.update().values(census_at=source_list.c.census_at - sa.text("interval '25 hours'")))
+    sync(store, aftercare)
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(entity.c.version).where(entity.c.uuid == uuid.UUID(gone))) == 1
+
+
+def test_a_source_whose_list_somebody_else_keeps_was_read_all_the_same(store, aftercare, world, central):
+    add_central(store, aftercare, central)
+    add_central(store, aftercare, central, name="second")
+    Team(world).houses(2, photo=False)
+    sync(store, aftercare)
+    done = sync(store, aftercare, name="second", full=True)
+    assert done.problem.code == "source-list-kept-here"
+    with store.database.begin(aftercare) as tx:
+        row = tx.execute(sa.select(source).where(source.c.name == "second")).one()
+    assert row.succeeded_at is not None and row.census_at is not None
+
+
+def test_a_source_of_which_a_part_could_not_be_had_was_not_read(store, aftercare, world, central):
+    add_central(store, aftercare, central, patience=ONE_TRY)
+    central.fail("500", "forms/aaa.svc", times=10**6)
+    sync(store, aftercare, full=True)
+    with store.database.begin(aftercare) as tx:
+        row = tx.execute(sa.select(source)).one()
+    # Everything else was compared; it is not begun anew all night long.
+    assert row.succeeded_at is None and row.census_at is not None
