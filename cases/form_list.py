@@ -75,15 +75,19 @@ def one(tx: sa.Connection, project: UUID, form_id: str, titles: Titles) -> dict[
 
 
 def _versions(tx: sa.Connection, project: UUID, row: sa.Row) -> list[dict[str, Any]]:
-    counted: dict[str, int] = dict(
-        tx.execute(
-            sa.select(submission.c.form_version, sa.func.count())
+    # Two servers may each have a version of the same name.
+    place = submission.c.form_origin, submission.c.form_version
+    counted = {
+        (each.form_origin, each.form_version): each.n
+        for each in tx.execute(
+            sa.select(*place, sa.func.count().label("n"))
             .where(submission.c.project_id == project, submission.c.xml_form_id == row.xml_form_id)
-            .group_by(submission.c.form_version)
-        ).all()
-    )
+            .group_by(*place)
+        )
+    }
+    columns = ("origin", "version", "published_at", "published_by")
     found = tx.execute(
-        sa.select(form_version.c.version, form_version.c.published_at, form_version.c.published_by)
+        sa.select(*(form_version.c[name] for name in columns))
         .where(form_version.c.project_id == project, form_version.c.xml_form_id == row.xml_form_id)
         .order_by(form_version.c.ordinal.desc())
     ).all()
@@ -94,7 +98,7 @@ def _versions(tx: sa.Connection, project: UUID, row: sa.Row) -> list[dict[str, A
             "at": each.published_at,
             "by": names.get(each.published_by),
             "current": each.version == row.version,
-            "submissions": counted.get(each.version, 0),
+            "submissions": counted.get((each.origin, each.version), 0),
         }
         for each in found
     ]

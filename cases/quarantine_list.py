@@ -136,18 +136,19 @@ def _waiting(project: UUID, source: str | None) -> sa.Select:
 
 
 def _item(row: sa.Row, language: str) -> Item:
-    reason, advice = _words(row, language)
+    reason, advice = why(row.problem, row.facts, row.xml_form_id, language)
     source = None if row.source == TABLETS else row.source
     return Item(row.id, reason, advice, row.xml_form_id, source, row.tablet, row.received_at, row.seen_at, row.times)
 
 
-def _words(row: sa.Row, language: str) -> tuple[str, str]:
-    if row.problem in _SAID:
-        facts = {name: str(value) for name, value in row.facts.items()}
-        reason, advice = (words.in_(language) for words in _SAID[row.problem])
-        return reason.format_map(_Facts(facts | ({"form": row.xml_form_id} if row.xml_form_id else {}))), advice
-    problem = catalogue().get(row.problem, Problem)
-    return problem(**row.facts).text(language), ""
+def why(code: str, facts: Mapping[str, object], form: str | None, language: str) -> tuple[str, str]:
+    """Why something waits, and what to do; "" where the reason says that itself."""
+    if code in _SAID:
+        said = {name: str(value) for name, value in facts.items()}
+        reason, advice = (words.in_(language) for words in _SAID[code])
+        return reason.format_map(_Facts(said | ({"form": form} if form else {}))), advice
+    problem = catalogue().get(code, Problem)
+    return problem(**facts).text(language), ""
 
 
 class _Facts(dict):

@@ -99,6 +99,12 @@ class SourcePartUnread(SourceProblem):
     th = "อ่าน {part} จาก {name} ไม่ได้ ({reason}) ส่วนอื่นอ่านแล้ว ระบบจะลองใหม่รอบหน้า หากยังเป็นอยู่ ตรวจ {part} ที่เซิร์ฟเวอร์นั้น"
 
 
+class SourceFormUnknown(SourceProblem):
+    code, http_status = "source-form-unknown", 404
+    en = "{name} shows this account no form {form}. It shows: {known}. Nothing was added."
+    th = "{name} ไม่แสดงแบบฟอร์ม {form} ให้บัญชีนี้ ที่แสดงคือ {known} ยังไม่ได้เพิ่มแหล่งข้อมูล"
+
+
 class RunInterrupted(SourceProblem):
     code = "run-interrupted"
     en = "A run of {name} was cut short, by a restart or a lost connection. The next one goes on where it was."

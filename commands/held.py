@@ -16,7 +16,8 @@ def quarantine() -> None:
 @click.option("--project", help="The project's name; left out: the only one.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def list_(project: str | None, as_json: bool) -> None:
-    """What waits in quarantine, oldest first."""
+    """What waits in quarantine, oldest first: which, since when, why, and what to do."""
+    from cases.quarantine_list import why
     from commands.opening import opened, project_actor
     from submissions.quarantine import waiting
 
@@ -32,6 +33,7 @@ def list_(project: str | None, as_json: bool) -> None:
             f"{row['id']}  {row['received_at']:%Y-%m-%d %H:%M}  "
             f"{row['problem']}  {row['xml_form_id'] or '—'}  ×{row['times']}"
         )
+        click.echo(f"  {'. '.join(filter(None, why(row['problem'], row['facts'], row['xml_form_id'], 'en')))}")
     click.echo(f"{len(rows)} waiting." if rows else "Nothing waits in quarantine.")
 
 
@@ -40,9 +42,9 @@ def list_(project: str | None, as_json: bool) -> None:
 @click.option("--project", help="The project's name; left out: the only one.")
 def replay(ids: tuple[UUID, ...], project: str | None) -> None:
     """Take items again (all that wait, when none is named); exit 1 when one still cannot be taken."""
-    from cases.deliveries import replay as again
+    from cases import replays
     from commands.opening import opened, project_actor
-    from namjai.problems import Problem
+    from namjai.problems import DatabaseUnreachable, Problem
     from submissions.quarantine import waiting
 
     failed = 0
@@ -52,9 +54,10 @@ def replay(ids: tuple[UUID, ...], project: str | None) -> None:
             chosen = ids or tuple(row["id"] for row in waiting(tx, actor.project))
         for item in chosen:
             try:
-                with store.database.begin(actor) as tx:
-                    again(tx, store, actor, item)
+                replays.one(store, actor, item, "en")
                 click.echo(f"{item}  taken")
+            except DatabaseUnreachable:
+                raise
             except Problem as problem:
                 failed += 1
                 click.echo(f"{item}  still waiting: {problem.text('en')}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +13,11 @@ if TYPE_CHECKING:
 
     from store.actor import Actor
     from store.opening import Store
+    from sync.source import Account
 
 _PROJECT = click.option("--into", "project", help="Our project's name; left out: the only one, or a new one.")
 _EVERY = click.option(
-    "--every", default=300, show_default=True, type=click.IntRange(30), help="Seconds between two runs of the worker."
+    "--every", type=click.IntRange(30), help="Seconds between two runs of the worker; 300, or as it is set already."
 )
 
 
@@ -38,7 +40,7 @@ def add() -> None:
 @_EVERY
 @_PROJECT
 def central(
-    name: str, url: str, number: int, username: str, password_stdin: bool, every: int, project: str | None
+    name: str, url: str, number: int, username: str, password_stdin: bool, every: int | None, project: str | None
 ) -> None:
     """A project of an ODK Central."""
     password = _secret("Password", password_stdin)
@@ -52,7 +54,7 @@ def central(
 @click.option("--asset", "assets", multiple=True, help="Only this project, by its uid; may be given several times.")
 @_EVERY
 @_PROJECT
-def kobo(name: str, url: str, token_stdin: bool, assets: tuple[str, ...], every: int, project: str | None) -> None:
+def kobo(name: str, url: str, token_stdin: bool, assets: tuple[str, ...], every: int | None, project: str | None) -> None:
     """An account of a KoboToolbox."""
     token = _secret("API key", token_stdin)
     options = {"forms": list(dict.fromkeys(assets))} if assets else {}
@@ -96,20 +98,21 @@ def remove(name: str, project: str | None) -> None:
 
 
 def _add(
-    name: str, kind: str, url: str, options: dict, credentials: dict[str, str], every: int, project: str | None
+    name: str, kind: str, url: str, options: dict, credentials: dict[str, str], every: int | None, project: str | None
 ) -> None:
     from commands.opening import opened, project_actor
     from sync import registry
 
     # Asked before anything is stored: a wrong password shall not wait for the first run to be noticed.
-    source = registry.open_kind(kind, name, registry.checked_address(url), options, credentials)
-    try:
-        account = source.check()
-    finally:
-        source.close()
+    url = registry.checked_address(url)
+    account = _tried(kind, name, url, options, credentials)
     with opened() as store:
         actor = project_actor(store, project, make=project or "default")
         with store.database.begin(actor) as tx:
+            before = registry.at_its_place(tx, actor.project, name, kind, url, options)
+            if before is not None and before.removed_at is None:
+                # New credentials change nothing else: neither which forms are read, nor how often.
+                options, every = {**before.options, **options}, every or before.every_seconds
             registry.add(
                 tx,
                 store,
@@ -119,10 +122,11 @@ def _add(
                 url=url,
                 options=options,
                 credentials=credentials,
-                every_seconds=every,
+                every_seconds=every or registry.EVERY_SECONDS,
             )
             addresses = _hook_addresses(tx, store, actor)
-    click.echo(f"{name}: {account.who} at {account.server}, {len(account.forms)} forms")
+    forms = f"{len(account.forms)} form{'' if len(account.forms) == 1 else 's'}"
+    click.echo(f"{name}: {account.who} at {account.server}, {forms}")
     for title, _ in account.forms:
         click.echo(f"  {title}")
     if name in addresses:
@@ -131,6 +135,23 @@ def _add(
         click.echo("Whoever has this address can make Namjai look there, and no more. It is shown again by:")
         click.echo("  namjai sources list --hooks")
     click.echo("Read it now: namjai sync")
+
+
+def _tried(kind: str, name: str, url: str, options: dict, credentials: dict[str, str]) -> Account:
+    """What the server says to these. Raises SourceProblem, SourceFormUnknown for a form that it does not show."""
+    from cases.source_problems import SourceFormUnknown
+    from sync import registry
+
+    with closing(registry.open_kind(kind, name, url, options, credentials)) as source:
+        account = source.check()
+    if chosen := options.get("forms"):
+        every = {option: value for option, value in options.items() if option != "forms"}
+        with closing(registry.open_kind(kind, name, url, every, credentials)) as source:
+            there = {one.remote: one.title for one in source.forms()}
+        if unknown := [one for one in chosen if one not in there]:
+            known = ", ".join(f"{remote} ({title})" for remote, title in there.items())
+            raise SourceFormUnknown(name=name, form=", ".join(unknown), known=known or "—")
+    return account
 
 
 def _hook_addresses(tx: sa.Connection, store: Store, actor: Actor) -> dict[str, str]:

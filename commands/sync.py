@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,10 +12,13 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from store.actor import Actor
     from store.opening import Store
     from sync.run import Ran
     from sync.work import Progress
 
+_log = logging.getLogger("namjai.sync")
+_COMPARE_EVERY = 24 * 3600
 _SHOWN = {
     "forms": "form versions",
     "new": "new",
@@ -43,18 +47,34 @@ def sync(names: tuple[str, ...], full: bool, every: int | None, project: str | N
 
     with opened(pool_size=6) as store:
         actor = project_actor(store, project)
+        if every is None:
+            if _once(store, actor, names, full):
+                raise SystemExit(1)
+            return
+        compared = time.monotonic()
         while True:
-            failed = _once(store, actor, names, full)
-            if every is None:
-                break
+            # Without a worker, nobody else compares everything once a day.
+            due = full or time.monotonic() - compared > _COMPARE_EVERY
+            compared = time.monotonic() if due else compared
+            _steadily(store, actor, names, due)
             time.sleep(every)
-    if failed:
-        raise SystemExit(1)
 
 
-def _once(store: Store, actor, names: tuple[str, ...], full: bool) -> int:  # type: ignore[no-untyped-def]
+def _steadily(store: Store, actor: Actor, names: tuple[str, ...], full: bool) -> None:
+    """Once, and what stands in the way of it ends nothing."""
+    from namjai.problems import Problem
+
+    try:
+        _once(store, actor, names, full)
+    except Problem as problem:
+        click.echo(f"namjai: {problem.text('en')}", err=True)
+
+
+def _once(store: Store, actor: Actor, names: tuple[str, ...], full: bool) -> int:
+    """Read each of them. Gives how many could not be read, or not all of them."""
+    from namjai.problems import Problem
     from sync import registry
-    from sync.run import run
+    from sync.run import Ran, run
 
     with store.database.begin(actor) as tx:
         rows = [registry.named(tx, actor.project, name) for name in names] or registry.listed(tx, actor.project)
@@ -64,14 +84,22 @@ def _once(store: Store, actor, names: tuple[str, ...], full: bool) -> int:  # ty
     for row in rows:
         begun = time.monotonic()
         with _progress(row.name) as tell:
-            done = run(store, row, full=full, tell=tell)
+            try:
+                done = run(store, row, full=full, tell=tell)
+            except Problem as problem:
+                done = Ran(row.name, {}, problem)
+            except Exception as error:
+                # One source in which we have a fault holds up no other. Its words may hold an answer.
+                _log.error("reading a source failed: %s", type(error).__name__)
+                done = Ran(row.name, {}, Problem())
         failed += _say(done, time.monotonic() - begun)
     return failed
 
 
 def _say(done: Ran, seconds: float) -> int:
     said = ", ".join(f"{done.counts[key]} {word}" for key, word in _SHOWN.items() if done.counts.get(key))
-    click.echo(f"{done.name}: {said or 'nothing new'} ({seconds:.1f} s)")
+    nothing = "nothing new" if done.problem is None else "nothing came"
+    click.echo(f"{done.name}: {said or nothing} ({seconds:.1f} s)")
     if done.problem is None:
         return 0
     click.echo(f"namjai: {done.problem.text('en')}", err=True)

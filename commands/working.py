@@ -13,6 +13,8 @@ from store.opening import Store
 
 _log = logging.getLogger("namjai.worker")
 _SWEEP_EVERY = 60
+# A first reading takes hours: the other servers, and a hint of one of them, do not wait for it.
+_AT_ONCE = {"sources": 3}
 
 
 @click.command()
@@ -24,7 +26,7 @@ def worker(with_parent: bool) -> None:
     from exports import making, printing  # noqa: F401
     from sync import schedule, trials  # noqa: F401
 
-    with opened(pool_size=8) as store:
+    with opened(pool_size=12) as store:
         asyncio.run(_work(store, os.getppid() if with_parent else None))
 
 
@@ -46,7 +48,7 @@ async def _work(store: Store, parent: int | None) -> None:
                     listen_notify=False,
                     fetch_job_polling_interval=0.5,
                     delete_jobs="successful",
-                    concurrency=1,
+                    concurrency=_AT_ONCE.get(queue, 1),
                     shutdown_graceful_timeout=10,
                 )
                 for queue in QUEUES

@@ -10,9 +10,12 @@ import pytest
 import sqlalchemy as sa
 from central_truth import HOUSE, Team, add_central, check, xform
 from click.testing import CliRunner
+from doubles import kobo, kobo_world
 from doubles.central import serve
 from doubles.central_world import World
+from kobo_truth import house
 
+from commands import sync as command
 from commands.main import namjai
 from namjai.problems import Problem
 from store.jobs import run_pending
@@ -126,3 +129,81 @@ def test_an_address_over_which_a_password_would_leak_is_refused(url):
 
     with pytest.raises(SourceAddressUnsafe):
         checked_address(url)
+
+
+def test_a_new_password_changes_neither_the_choice_of_forms_nor_how_often_is_read(typed, store, aftercare):
+    there = kobo_world.World()
+    one = there.release(house())
+    there.release(house().replace("| house |", "| second |"))
+    double = kobo.serve(there)
+
+    def add(*more):
+        return typed("sources", "add", "kobo", "field", "--url", double.url, "--token-stdin", *more, says="API_TOKEN\n")
+
+    assert add("--asset", one.uid, "--every", "3600").exit_code == 0
+    answer = add()
+    assert answer.exit_code == 0, answer.output
+    with store.database.begin(aftercare) as tx:
+        row = tx.execute(sa.select(source)).one()
+    assert (row.options["forms"], row.every_seconds) == ([one.uid], 3600)
+    answer = add("--asset", "aNOTHING")
+    assert answer.exit_code == 1 and isinstance(answer.exception, Problem) and one.uid in answer.exception.text("en"), answer.output
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(source.c.options))["forms"] == [one.uid]
+    double.close()
+
+
+def test_a_source_that_could_not_be_read_does_not_say_that_nothing_is_new(typed, central, store, aftercare):
+    added(typed, central)
+    central.fail("401", times=10**6)
+    answer = typed("sync")
+    assert answer.exit_code == 1 and "nothing new" not in answer.output and "field: nothing came" in answer.output, answer.output
+
+
+def test_reading_on_and_on_survives_a_fault_of_ours_and_compares_everything_once_a_day(typed, central, store, aftercare, monkeypatch):
+    added(typed, central)
+    added(typed, central, name="second")
+    from sync import run as running
+
+    ran, slept, clock, real = [], [], [1000.0], running.run
+
+    def faulty(store, row, *, full, tell):
+        ran.append((row.name, full))
+        if len(ran) == 1:
+            raise RuntimeError("a survivor's answer")
+        return real(store, row, full=full, tell=tell)
+
+    def sleep(seconds):
+        slept.append(seconds)
+        clock[0] += 25 * 3600 if len(slept) == 2 else seconds
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "run", faulty)
+    monkeypatch.setattr(command.time, "sleep", sleep)
+    monkeypatch.setattr(command.time, "monotonic", lambda: clock[0])
+    answer = typed("sync", "--every", "60")
+    assert ran == [("field", False), ("second", False), ("field", False), ("second", False), ("field", True), ("second", True)]
+    assert "survivor" not in answer.output
+
+
+def test_the_worker_reads_several_sources_at_a_time():
+    from commands import working
+
+    assert working._AT_ONCE["sources"] > 1
+
+
+def test_quarantine_says_why_and_what_to_do_and_one_that_breaks_us_holds_up_no_other(typed, central, store, aftercare, monkeypatch):
+    def broken(*given, **named):
+        raise ValueError("a survivor's answer")
+
+    added(typed, central)
+    with monkeypatch.context() as later:
+        later.setattr("sync.rows.deliveries.take", broken)
+        later.setattr("sync.batch.deliveries.take_new", broken)
+        typed("sync")
+    answer = typed("quarantine", "list")
+    assert answer.output.count("It could not be read, three times. Tell your administrator") == 5, answer.output
+    monkeypatch.setattr("cases.deliveries.replay", broken)
+    answer = typed("quarantine", "replay")
+    assert answer.exit_code == 1 and answer.output.count("still waiting") == 5 and "survivor" not in answer.output, answer.output
