@@ -4,6 +4,7 @@ What it answers is checked against the recordings by test_central_double; what i
 """
 from __future__ import annotations
 
+from email.utils import format_datetime
 from pathlib import Path
 
 from doubles.central_answers import Answers
@@ -20,6 +21,8 @@ def serve(world: World, *, tls: tuple[Path, Path] | None = None) -> Doubled:
             double.answers.tokens.clear()
 
     double.shake = shake
+    # Every answer, a broken one too, is dated by the world's clock.
+    double.server.RequestHandlerClass.date_time_string = lambda *_: format_datetime(world.now, usegmt=True)
     return double
 
 

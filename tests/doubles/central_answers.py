@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import io
 import json
 import re
-import uuid as uuids
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-from doubles.central_world import Dataset, Entity, Form, FormVersion, Refused, Sub, World, hash_of
+from doubles.central_rows import fields, folded, row, table
+from doubles.central_world import Dataset, Entity, Form, FormVersion, Refused, Sub, World, declared, hash_of, written
 from doubles.server import Answer
 
 NOT_THERE = Refused(404, "Could not find the resource you were looking for.", 404.1)
@@ -35,7 +36,15 @@ class Asked:
 
 def in_json(value: Any, status: int = 200, **headers: str) -> Answer:
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Answer(status, body, {"Content-Type": "application/json; charset=utf-8", "ETag": f'W/"{len(body):x}-{hashlib.sha1(body).hexdigest()[:27]}"', **headers})
+    return Answer(status, body, {"Content-Type": "application/json; charset=utf-8", "ETag": _etag(body), **headers})
+
+
+def _etag(body: bytes) -> str:
+    return f'W/"{len(body):x}-{b64encode(hashlib.sha1(body).digest()).decode()[:27]}"'
+
+
+# Of a question to OData, what chooses rows: the rest does not make another ETag.
+_CHOOSING = ("$filter", "$orderby", "$top", "$skip", "$skiptoken")
 
 
 class Answers:
@@ -62,6 +71,8 @@ class Answers:
                 ("GET", f"{p}{f}/versions/([^/]+)/attachments", self.version_files),
                 ("GET", f"{p}{f}/versions/([^/]+)/attachments/([^/]+)", self.version_file),
                 ("GET", f"{p}/forms/([^/]+)\\.svc/Submissions", self.odata),
+                ("GET", f"{p}/forms/([^/]+)\\.svc/Submissions\\.([^/]+)", self.odata_table),
+                ("GET", f"{p}/forms/([^/]+)\\.svc/Submissions\\('([^/]+)'\\)", self.odata_row),
                 ("GET", f"{p}{f}/submissions", self.listing),
                 ("GET", f"{p}{f}/submissions/([^/]+)\\.xml", self.sub_xml),
                 ("GET", f"{p}{f}{s}/versions", self.sub_versions),
@@ -85,13 +96,18 @@ class Answers:
         parts = urlsplit(target)
         query = {key: values[-1] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
         asked = Asked(method, parts.path, query, headers, body)
-        if parts.path.startswith("/v1/key/"):
-            return self._openrosa(asked)
+        before, self.world.agent = self.world.agent, headers.get("User-Agent") or self.world.agent
         try:
-            if not parts.path.startswith("/v1/sessions") and not self._known(headers):
+            return self._openrosa(asked) if parts.path.startswith("/v1/key/") else self._routed(asked)
+        finally:
+            self.world.agent = before
+
+    def _routed(self, asked: Asked) -> Answer:
+        try:
+            if not asked.path.startswith("/v1/sessions") and not self._known(asked.headers):
                 raise NO_ENTRY
             for wanted, pattern, do in self.routes:
-                if wanted == method and (found := pattern.match(parts.path)):
+                if wanted == asked.method and (found := pattern.match(asked.path)):
                     asked.rest = tuple(unquote(one) for one in found.groups())
                     return do(asked, *asked.rest)
             raise NOT_THERE
@@ -108,9 +124,9 @@ class Answers:
         said = json.loads(asked.body)
         if (said.get("email"), said.get("password")) != (self.world.email, self.world.password):
             raise NO_ENTRY
-        token = "T" + uuids.uuid4().hex * 2
+        token, csrf, now = self.world.uid("token"), self.world.uid("token"), self.world.tick()
         self.tokens.add(token)
-        return in_json({"token": token, "csrf": "C", "expiresAt": self.world.tick(), "createdAt": self.world.tick()})
+        return in_json({"token": token, "csrf": csrf, "expiresAt": written(self.world.now + dt.timedelta(days=1)), "createdAt": now})
 
     def sign_out(self, asked: Asked, token: str) -> Answer:
         self.tokens.discard(token)
@@ -126,12 +142,13 @@ class Answers:
         return in_json(self._project("Recorded"))
 
     def _project(self, name: str) -> dict:
-        return {"id": self.world.project, "name": name, "acteeId": str(uuids.uuid4()), "createdAt": self.world.tick(), "updatedAt": None, "deletedAt": None, "archived": None, "keyId": None, "description": None}
+        return {"id": self.world.project, "name": name, "acteeId": self.world.uid("project"), "createdAt": self.world.tick(), "updatedAt": None, "deletedAt": None, "archived": None, "keyId": None, "description": None}
 
     def app_user(self, asked: Asked) -> Answer:
-        key, now = uuids.uuid4().hex, self.world.tick()
+        key, csrf, now = self.world.uid("token"), self.world.uid("token"), self.world.tick()
         self.keys.add(key)
-        return in_json({"projectId": self.world.project, "id": self.world.tablet, "type": "field_key", "displayName": json.loads(asked.body)["displayName"], "createdAt": now, "updatedAt": None, "deletedAt": None, "token": key, "csrf": "C", "expiresAt": "9999-12-31T23:59:59.000Z"})
+        self.world.tablet_made = now
+        return in_json({"projectId": self.world.project, "id": self.world.tablet, "type": "field_key", "displayName": json.loads(asked.body)["displayName"], "createdAt": now, "updatedAt": None, "deletedAt": None, "token": key, "csrf": csrf, "expiresAt": "9999-12-31T23:59:59.000Z"})
 
     # Forms
 
@@ -159,12 +176,13 @@ class Answers:
             "projectId": self.world.project, "xmlFormId": form.id, "state": form.state, "enketoId": None, "enketoOnceId": None,
             "createdAt": form.made, "updatedAt": moment, "webformsEnabled": True, "keyId": None, "version": version.version,
             "hash": hashlib.md5(xform).hexdigest(), "sha": hashlib.sha1(xform).hexdigest(), "sha256": hashlib.sha256(xform).hexdigest(),
-            "draftToken": "D" if draft else None, "publishedAt": moment, "name": form.title,
+            "draftToken": self.world.uid("token") if draft else None, "publishedAt": moment, "name": form.title,
         }
         if extended:
             live = [one for one in form.subs.values() if not one.deleted]
             shown |= {
-                "submissions": len(live), "entityRelated": True, "reviewStates": {"received": 0, "hasIssues": 0, "edited": 0},
+                "submissions": len(live), "entityRelated": bool(declared(xform)),
+                "reviewStates": {name: sum((one.review or "received") == name for one in live) for name in ("received", "hasIssues", "edited")},
                 "lastSubmission": max((one.at for one in live), default=None), "excelContentType": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
                 "publicLinks": 0, "createdBy": self._actor(self.world.admin),
             }
@@ -217,14 +235,37 @@ class Answers:
 
     def odata(self, asked: Asked, form: str) -> Answer:
         found = self._known_form(form)
-        rows = sorted((one for one in found.subs.values() if _matches(one, asked.query.get("$filter"))), key=lambda one: (one.at, one.id), reverse=True)
+        rows = _ordered(_listed(found, asked.query.get("$filter")), asked.query.get("$orderby"))
         shown, extra = self._paged(asked, rows, lambda one: one.root, "instanceId")
-        etag = f'W/"eventhash:{hash_of(found.events, sorted(asked.query.items())) if found.subs else "0" * 32}"'
+        etag = _event_hash(found, asked)
         if asked.headers.get("If-None-Match") == etag:
             return Answer(304, b"", {"ETag": etag})
-        value = [{"__id": one.root, "__system": self._system(one)} for one in shown]
-        base = f"{self.domain}/v1/projects/{self.world.project}/forms/{form}.svc"
-        return in_json({"value": value, "@odata.context": f"{base}/$metadata#Submissions", **extra(f"{base}/Submissions")}, ETag=etag)
+        return in_json({"value": self._rows(found, shown, asked), **self._context(form), **extra(f"{self._svc(form)}/Submissions")}, ETag=etag)
+
+    def odata_table(self, asked: Asked, form: str, path: str) -> Answer:
+        found = self._known_form(form)
+        rows = [self._row(found, one, asked) for one in _listed(found)]
+        return in_json({"value": table(rows, path.split(".")), **self._context(form, f"Submissions.{path}")}, ETag=_event_hash(found, asked))
+
+    def odata_row(self, asked: Asked, form: str, root: str) -> Answer:
+        return in_json({"value": self._rows(self._known_form(form), [self.world.sub(form, root)], asked), **self._context(form)})
+
+    def _svc(self, form: str) -> str:
+        return f"{self.domain}/v1/projects/{self.world.project}/forms/{form}.svc"
+
+    def _context(self, form: str, name: str = "Submissions") -> dict:
+        return {"@odata.context": f"{self._svc(form)}/$metadata#{name}"}
+
+    def _rows(self, form: Form, subs: list[Sub], asked: Asked) -> list[dict]:
+        # Of what `$select` may name the double knows the two that name and date a submission.
+        if asked.query.get("$select") == "__id,__system":
+            return [{"__id": one.root, "__system": self._system(one)} for one in subs]
+        found = [self._row(form, one, asked) for one in subs]
+        return found if asked.query.get("$expand") == "*" else [folded(one) for one in found]
+
+    def _row(self, form: Form, sub: Sub, asked: Asked) -> dict:
+        shown = row(sub.current.xml, fields(form.published.xform), sub.root, wkt=asked.query.get("$wkt") == "true")
+        return shown | {"__system": self._system(sub)}
 
     def _paged(self, asked: Asked, rows: list, key: Callable, name: str) -> tuple[list, Callable[[str], dict]]:
         total, start = len(rows), 0
@@ -257,25 +298,24 @@ class Answers:
 
     def listing(self, asked: Asked, form: str) -> Answer:
         found = self._known_form(form)
-        rows = sorted((one for one in found.subs.values() if not one.deleted), key=lambda one: (one.at, one.id), reverse=True)
-        return in_json([self._sub(one) for one in rows], ETag=f'W/"eventhash:{hash_of(found.events)}"')
+        return in_json([self._sub(one) for one in _listed(found)], ETag=_event_hash(found, asked))
 
     def sub(self, asked: Asked, form: str, root: str) -> Answer:
         return in_json(self._sub(self.world.sub(form, root)))
 
     def _sub(self, sub: Sub) -> dict:
-        return self._head(sub) | {"userAgent": "double", "submitter": self._actor(self.world.tablet), "currentVersion": self._def(sub, sub.current)}
+        return self._head(sub) | {"userAgent": sub.versions[0].agent, "submitter": self._actor(self.world.tablet), "currentVersion": self._def(sub, sub.current)}
 
     def _head(self, sub: Sub) -> dict:
         return {"instanceId": sub.root, "submitterId": self.world.tablet, "deviceId": sub.device, "createdAt": sub.at, "updatedAt": sub.updated, "reviewState": sub.review, "deletedAt": sub.deleted}
 
     def _def(self, sub: Sub, version: Any, *, who: bool = True) -> dict:
-        shown = {"submitterId": version.actor, "createdAt": version.at, "instanceName": version.name, "instanceId": version.instance_id, "current": version is sub.current, "deviceId": sub.device, "userAgent": "double"}
+        shown = {"submitterId": version.actor, "createdAt": version.at, "instanceName": version.name, "instanceId": version.instance_id, "current": version is sub.current, "deviceId": sub.device, "userAgent": version.agent}
         return shown | ({"submitter": self._actor(version.actor)} if who else {})
 
     def _actor(self, number: int) -> dict:
         person = number == self.world.admin
-        return {"id": number, "type": "user" if person else "field_key", "displayName": self.world.email if person else "Tablet 1", "createdAt": "2026-11-24T03:11:01.330Z", "updatedAt": None, "deletedAt": None}
+        return {"id": number, "type": "user" if person else "field_key", "displayName": self.world.email if person else "Tablet 1", "createdAt": "2026-11-24T03:11:01.330Z" if person else self.world.tablet_made, "updatedAt": None, "deletedAt": None}
 
     def sub_xml(self, asked: Asked, form: str, root: str) -> Answer:
         return _xml(self.world.sub(form, root).current.xml)
@@ -314,7 +354,7 @@ class Answers:
 
     def edit(self, asked: Asked, form: str, root: str) -> Answer:
         sub = self.world.edit(form, root, asked.body)
-        return in_json(self._head(sub) | {"userAgent": "double", "currentVersion": self._def(sub, sub.current, who=False)})
+        return in_json(self._head(sub) | {"userAgent": sub.versions[0].agent, "currentVersion": self._def(sub, sub.current, who=False)})
 
     def delete(self, asked: Asked, form: str, root: str) -> Answer:
         self.world.delete(form, root)
@@ -344,20 +384,39 @@ class Answers:
 
     def dataset(self, asked: Asked, name: str) -> Answer:
         one = self._dataset(name)
-        properties = [{"name": prop, "publishedAt": one.made, "odataName": prop, "forms": [{"xmlFormId": "registration", "name": "Registration"}]} for prop in one.properties]
-        named = [{"name": "Registration", "xmlFormId": "registration"}]
-        return in_json(self._dataset_head(one) | {"lastUpdate": one.made, "linkedForms": named, "sourceForms": named, "draftLinkedForms": [], "draftSourceForms": [], "properties": properties})
+        properties = [{"name": prop, "publishedAt": one.published.get(prop), "odataName": prop, "forms": self._savers(one, prop)} for prop in self._properties(one)]
+        linked = [form for form in self._published() if f"{name}.csv" in form.published.media and form.published.media[f"{name}.csv"] is None]
+        return in_json(self._dataset_head(one) | {
+            "lastUpdate": one.updated, "linkedForms": [_named(form) for form in linked], "sourceForms": self._savers(one),
+            "draftLinkedForms": [], "draftSourceForms": [], "properties": properties,
+        })
+
+    def _published(self) -> list[Form]:
+        return sorted((one for one in self.world.forms.values() if one.published), key=lambda one: one.title)
+
+    def _savers(self, one: Dataset, prop: str | None = None) -> list[dict]:
+        """The forms that write the list, or one of its properties."""
+        return [_named(form) for form in self._published() if (found := declared(form.published.xform).get(one.name)) is not None and (prop is None or prop in found)]
+
+    def _properties(self, one: Dataset) -> list[str]:
+        # What several forms save came first in what was recorded; Central promises no order.
+        return sorted(one.properties, key=lambda prop: -len(self._savers(one, prop)))
 
     def _entities(self, one: Dataset) -> list[Entity]:
-        return sorted((entity for entity in one.entities.values() if not entity.deleted), key=lambda entity: (entity.at, entity.uuid), reverse=True)
+        live = [entity for entity in one.entities.values() if not entity.deleted]
+        return sorted(reversed(live), key=lambda entity: entity.at, reverse=True)
+
+    def _name_of(self, actor: int) -> str:
+        return self._actor(actor)["displayName"]
 
     def entity_csv(self, asked: Asked, name: str) -> Answer:
         one, out = self._dataset(name), io.StringIO()
+        properties = self._properties(one)
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["__id", "label", *one.properties, "__createdAt", "__creatorId", "__creatorName", "__updates", "__updatedAt", "__version"])
+        writer.writerow(["__id", "label", *properties, "__createdAt", "__creatorId", "__creatorName", "__updates", "__updatedAt", "__version"])
         for entity in self._entities(one):
             now = entity.versions[-1]
-            writer.writerow([entity.uuid, now["label"], *(now["data"].get(prop, "") for prop in one.properties), entity.at, entity.actor, "Tablet 1", len(entity.versions) - 1, entity.updated or "", now["version"]])
+            writer.writerow([entity.uuid, now["label"], *(now["data"].get(prop, "") for prop in properties), entity.at, entity.actor, self._name_of(entity.actor), len(entity.versions) - 1, entity.updated or "", now["version"]])
         etag = f'"{hash_of(name, one.events)}"'
         if asked.headers.get("If-None-Match") == etag:
             return Answer(304, b"", {"ETag": etag})
@@ -371,7 +430,7 @@ class Answers:
         value = []
         for entity in shown:
             now = entity.versions[-1]
-            system = {"createdAt": entity.at, "creatorId": str(entity.actor), "creatorName": "Tablet 1", "updates": len(entity.versions) - 1, "updatedAt": entity.updated, "version": now["version"], "conflict": entity.conflict}
+            system = {"createdAt": entity.at, "creatorId": str(entity.actor), "creatorName": self._name_of(entity.actor), "updates": len(entity.versions) - 1, "updatedAt": entity.updated, "version": now["version"], "conflict": entity.conflict}
             value.append({"__id": entity.uuid, "label": now["label"], "__system": system, **{prop: now["data"].get(prop, "") for prop in one.properties}})
         base = f"{self.domain}/v1/projects/{self.world.project}/datasets/{name}.svc"
         found = in_json({"value": value, "@odata.context": f"{base}/$metadata#Entities", **extra(f"{base}/Entities")})
@@ -387,18 +446,30 @@ class Answers:
         return shown | {"currentVersion": now} | ({"creator": self._actor(entity.actor)} if who else {})
 
     def _entity_version(self, one: dict, entity: Entity) -> dict:
-        return {key: value for key, value in one.items() if key not in ("sub", "conflict")} | {"current": one is entity.versions[-1]}
+        return {key: value for key, value in one.items() if key not in ("sub", "form", "event", "conflict")} | {"current": one is entity.versions[-1]}
 
     def entity_versions(self, asked: Asked, name: str, uuid: str) -> Answer:
-        entity, shown = self.world.entity(name, uuid), []
-        for one in entity.versions:
-            sub = one["sub"]
-            source: dict[str, Any] = {}
-            if sub is not None:
-                source = {"event": sub.audits[-1] | {"actor": self._actor(self.world.tablet)}, "submission": {"xmlFormId": "form"} | self._sub(sub)}
-            more = {"conflict": one["conflict"], "resolved": False, "baseDiff": [], "serverDiff": [], "lastGoodVersion": False, "source": source, "relevantToConflict": entity.conflict is not None}
-            shown.append(self._entity_version(one, entity) | more)
-        return in_json(shown)
+        entity = self.world.entity(name, uuid)
+        return in_json([self._entity_version(one, entity) | self._of_conflict(one, entity) | {"source": self._source(one)} for one in entity.versions])
+
+    def _source(self, one: dict) -> dict:
+        sub = one["sub"]
+        if sub is None:
+            return {}
+        # Here, Central gives for the time of a submission that of the line about it in its audit log.
+        return {"event": one["event"] | {"actor": self._actor(one["event"]["actorId"])}, "submission": {"xmlFormId": one["form"].id} | self._sub(sub) | {"createdAt": sub.audits[-1]["loggedAt"]}}
+
+    def _of_conflict(self, one: dict, entity: Entity) -> dict:
+        """What a version says of conflicts: which of what it brought is other than in its base, and than on the server."""
+        states = {each["version"]: each for each in entity.versions}
+        good = max(each["version"] for each in entity.versions if each["conflict"] is None)
+        bases = [each["baseVersion"] for each in entity.versions if each["conflict"]]
+        matters = one["conflict"] is not None or one["version"] in (good, *bases)
+        return {
+            "conflict": one["conflict"], "resolved": one["conflict"] is not None and entity.conflict is None,
+            "baseDiff": _other(one, states.get(one["baseVersion"])), "serverDiff": _other(one, states.get(one["version"] - 1)),
+            "lastGoodVersion": one["version"] > 1 and one["version"] == good, "relevantToConflict": entity.conflict is not None and matters,
+        }
 
     def change_entity(self, asked: Asked, name: str, uuid: str) -> Answer:
         said, query = json.loads(asked.body), asked.query
@@ -409,10 +480,11 @@ class Answers:
     def new_entity(self, asked: Asked, name: str) -> Answer:
         said = json.loads(asked.body)
         if "entities" in said:
+            now = self.world.tick()
             for one in said["entities"]:
-                self.world.new_entity(name, one.get("uuid") or str(uuids.uuid4()), one["label"], one.get("data") or {})
+                self.world.new_entity(name, one.get("uuid") or self.world.uid("entity"), one["label"], one.get("data") or {}, at=now)
             return self.done(asked)
-        return in_json(self._entity(self.world.new_entity(name, said.get("uuid") or str(uuids.uuid4()), said["label"], said.get("data") or {})))
+        return in_json(self._entity(self.world.new_entity(name, said.get("uuid") or self.world.uid("entity"), said["label"], said.get("data") or {})))
 
     def remove_entity(self, asked: Asked, name: str, uuid: str) -> Answer:
         self.world.remove_entity(name, uuid)
@@ -422,11 +494,11 @@ class Answers:
 
     def _openrosa(self, asked: Asked) -> Answer:
         if asked.path.split("/")[3] not in self.keys:
-            return _said(403, "error", "The authenticated actor does not have rights to perform that action.")
+            return _said(403, "error", "The authentication you provided does not have rights to perform that action.")
         if not asked.path.endswith("/submission"):
             return _said(404, "error", NOT_THERE.message)
         if asked.method == "HEAD":
-            return Answer(204, b"", {"X-OpenRosa-Version": "1.0", "ETag": 'W/"0-2jmj7l5rSw0yVb/vlWAYkK/YBwk"'})
+            return Answer(204, b"", {"X-OpenRosa-Version": "1.0", "ETag": _etag(b"")})
         message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {asked.headers['Content-Type']}\r\n\r\n".encode() + asked.body)
         parts = {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in message.iter_parts()}
         xml = parts.pop("xml_submission_file")
@@ -437,8 +509,33 @@ class Answers:
         return _said(201, "", "full submission upload was successful!")
 
 
+def _named(form: Form) -> dict:
+    return {"name": form.title, "xmlFormId": form.id}
+
+
+def _other(one: dict, than: dict | None) -> list[str]:
+    known = than["data"] | {"label": than["label"]} if than else {}
+    return [name for name, value in one["dataReceived"].items() if than and known.get(name) != value]
+
+
+def _event_hash(form: Form, asked: Asked) -> str:
+    chosen = [(name, asked.query[name]) for name in _CHOOSING if name in asked.query]
+    return f'W/"eventhash:{hash_of(form.events, chosen) if form.subs else "0" * 32}"'
+
+
+def _listed(form: Form, wanted: str | None = None) -> list[Sub]:
+    return sorted((one for one in form.subs.values() if _matches(one, wanted)), key=lambda one: (one.at, one.id), reverse=True)
+
+
+def _ordered(subs: list[Sub], wanted: str | None) -> list[Sub]:
+    if not wanted:
+        return subs
+    name, _, way = wanted.removeprefix("__system/").partition(" ")
+    return sorted(subs, key=lambda one: _of(one)[name] or "", reverse=way == "desc")
+
+
 def _xml(body: bytes) -> Answer:
-    return Answer(200, body, {"Content-Type": "application/xml; charset=utf-8", "ETag": f'W/"{len(body):x}-{hashlib.sha1(body).hexdigest()[:27]}"'})
+    return Answer(200, body, {"Content-Type": "application/xml; charset=utf-8", "ETag": _etag(body)})
 
 
 def _file(name: str, content: bytes, asked: Asked) -> Answer:
@@ -450,9 +547,10 @@ def _file(name: str, content: bytes, asked: Asked) -> Answer:
 
 
 def _said(status: int, nature: str, text: str) -> Answer:
-    body = f'\n\n  <OpenRosaResponse xmlns="http://openrosa.org/http/response" items="0">\n    <message nature="{nature}">{escape(text)}</message>\n  </OpenRosaResponse>'.encode()
+    shown = escape(text).replace("&#x27;", "&#39;")
+    body = f'\n  <OpenRosaResponse xmlns="http://openrosa.org/http/response" items="0">\n    <message nature="{nature}">{shown}</message>\n  </OpenRosaResponse>'.encode()
     version = {"X-OpenRosa-Version": "1.0"} if status != 403 else {}
-    return Answer(status, body, {**version, "Content-Type": "text/xml; charset=utf-8", "ETag": f'W/"{len(body):x}-x"'})
+    return Answer(status, body, {**version, "Content-Type": "text/xml; charset=utf-8", "ETag": _etag(body)})
 
 
 def _matches(sub: Sub, wanted: str | None) -> bool:

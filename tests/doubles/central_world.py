@@ -11,6 +11,7 @@ import uuid as uuids
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
+from xml.sax.saxutils import escape
 
 from lxml import etree
 
@@ -34,6 +35,8 @@ class Version:
     actor: int
     form_version: str
     name: str | None
+    agent: str
+    number: int
 
 
 @dataclass
@@ -70,6 +73,7 @@ class Form:
     id: str
     title: str
     made: str
+    actee: str
     versions: list[FormVersion] = field(default_factory=list)
     draft: FormVersion | None = None
     state: str = "open"
@@ -97,6 +101,8 @@ class Dataset:
     name: str
     made: str
     properties: list[str]
+    updated: str
+    published: dict[str, str] = field(default_factory=dict)
     entities: dict[str, Entity] = field(default_factory=dict)
     events: int = 0
 
@@ -108,9 +114,17 @@ class World:
         self.project, self.now = project, _START
         self.forms: dict[str, Form] = {}
         self.datasets: dict[str, Dataset] = {}
-        self.numbers = itertools.count(10246)
+        # Submissions and their versions are numbered apart.
+        self.numbers, self.version_numbers = itertools.count(10246), itertools.count(10249)
         self.admin, self.tablet = 5, 33
-        self.backlog: list[tuple] = []
+        self.tablet_made = written(_START)
+        # What a server makes up: replace it to have ids of one's own.
+        self.uid = made_up
+        # Who asks, as it calls itself.
+        self.agent = "double"
+        # Central makes entities some seconds after it has taken a submission: with `prompt` off, when `work` is called.
+        self.prompt, self.to_do = True, []
+        self.backlog: list[tuple[Sub, dict]] = []
         self.email, self.password = "admin@example.org", "PASSWORD"
 
     def tick(self, **passed: float) -> str:
@@ -126,17 +140,20 @@ class World:
         form_id, version = root.get("id"), root.get("version") or ""
         if form_id not in self.forms:
             found = etree.fromstring(xform).find(".//{*}title")
-            self.forms[form_id] = Form(form_id, title or (found.text if found is not None else form_id), self.tick())
+            self.forms[form_id] = Form(form_id, title or (found.text if found is not None else form_id), self.tick(), self.uid("form"))
         form = self.forms[form_id]
         form.draft = FormVersion(xform, version, None, dict.fromkeys(_media(xform)))
-        for name, properties in _declared(xform).items():
-            known = self.datasets.setdefault(name, Dataset(name, self.tick(), []))
+        for name, properties in declared(xform).items():
+            made = self.tick()
+            known = self.datasets.setdefault(name, Dataset(name, made, [], made))
             known.properties += [one for one in properties if one not in known.properties]
         return form
 
     def publish(self, form_id: str) -> None:
         form = self.forms[form_id]
         form.draft.at = self.tick()
+        for name, properties in declared(form.draft.xform).items():
+            self.datasets[name].published = dict.fromkeys(properties, form.draft.at) | self.datasets[name].published
         form.versions.append(form.draft)
         form.draft = None
 
@@ -157,21 +174,29 @@ class World:
         version = root.get("version") or ""
         if version not in [one.version for one in form.versions]:
             raise Refused(404, f"The form version specified in this submission '{version}' does not exist.", 404.6)
-        instance = _meta(root, "instanceID") or f"uuid:{uuids.uuid4()}"
+        instance = _meta(root, "instanceID") or self.uid("instance")
         if known := form.subs.get(instance):
             if known.current.xml != xml:
                 raise Refused(409, "A submission already exists with this ID, but with different XML. Resubmissions to attach additional multimedia must resubmit an identical xml_submission_file.", 409.5)
             self._attach(known, files or {}, only_named=True)
             return known
         moment = at or self.tick()
-        sub = Sub(next(self.numbers), instance, moment, [Version(instance, xml, moment, self.tablet, version, _meta(root, "instanceName"))], {}, device=device)
+        sub = Sub(next(self.numbers), instance, moment, [self._version(root, xml, moment, self.tablet, instance)], {}, device=device)
         sub.files = dict.fromkeys(_named_files(root, form))
         self._attach(sub, files or {}, only_named=True)
         form.subs[instance] = sub
         form.events += 1
-        sub.audits.append(self._audit(self.tablet, "submission.create", sub, instance))
-        self._entity(root, form, sub)
+        sub.audits.append(self._audit(self.tablet, "submission.create", form, sub, instance))
+        self.to_do.append((root, form, sub))
+        if self.prompt:
+            self.work()
         return sub
+
+    def _version(self, root: etree._Element, xml: bytes, moment: str, actor: int, instance: str) -> Version:
+        name = _meta(root, "instanceName")
+        # Central gives the name as it stands in the XML.
+        shown = escape(name) if name else name
+        return Version(instance, xml, moment, actor, root.get("version") or "", shown, self.agent, next(self.version_numbers))
 
     def edit(self, form_id: str, root_id: str, xml: bytes) -> Sub:
         sub, root = self.sub(form_id, root_id), _parse(xml)
@@ -180,9 +205,9 @@ class World:
             raise Refused(409, f"You tried to update a submission, but the copy you were editing ({deprecated}) is now out of date. Please get the new version that has been submitted, and make your edits again.", 409.9, {"deprecatedId": deprecated})
         form = self.forms[form_id]
         sub.updated, sub.review = self.tick(), "edited"
-        sub.versions.append(Version(_meta(root, "instanceID"), xml, self.tick(), self.admin, root.get("version") or "", _meta(root, "instanceName")))
+        sub.versions.append(self._version(root, xml, self.tick(), self.admin, _meta(root, "instanceID")))
         sub.files = {name: sub.files.get(name) for name in _named_files(root, form)}
-        sub.audits.insert(0, self._audit(self.admin, "submission.update.version", sub, sub.current.instance_id))
+        sub.audits.insert(0, self._audit(self.admin, "submission.update.version", form, sub, sub.current.instance_id))
         form.events += 1
         return sub
 
@@ -195,7 +220,7 @@ class World:
             raise Refused(400, f"Unexpected state value {state}; not a recognized state name", 400.8, {"field": "state", "value": state, "reason": "not a recognized state name"})
         sub = self.sub(form_id, root_id)
         sub.review, sub.updated = state, self.tick()
-        sub.audits.insert(0, self._audit(self.admin, "submission.update", sub, root_id) | {"notes": note})
+        sub.audits.insert(0, self._audit(self.admin, "submission.update", self.forms[form_id], sub, root_id) | {"notes": note})
         self.forms[form_id].events += 1
         return sub
 
@@ -230,11 +255,17 @@ class World:
             if name in sub.files or not only_named:
                 sub.files[name] = content
 
-    def _audit(self, actor: int, action: str, sub: Sub, instance: str) -> dict:
-        details = {"instanceId": instance, "submissionId": sub.id, "submissionDefId": next(self.numbers)}
-        return {"actorId": actor, "action": action, "acteeId": str(uuids.uuid4()), "details": details, "loggedAt": self.tick(), "notes": None}
+    def _audit(self, actor: int, action: str, form: Form, sub: Sub, instance: str | None) -> dict:
+        named = {"instanceId": instance} if instance else {}
+        details = {**named, "submissionId": sub.id, "submissionDefId": sub.current.number}
+        return {"actorId": actor, "action": action, "acteeId": form.actee, "details": details, "loggedAt": self.tick(), "notes": None}
 
     # Entities
+
+    def work(self) -> None:
+        """Make of the submissions that came what they say of entities."""
+        while self.to_do:
+            self._entity(*self.to_do.pop(0))
 
     def _entity(self, root: etree._Element, form: Form, sub: Sub) -> None:
         for node in root.iter("{*}entity"):
@@ -243,34 +274,41 @@ class World:
             data = {prop: found.text or "" for prop, path in saves.items() if (found := root.find("/".join("{*}" + part for part in path.split("/")))) is not None}
             label = next((one.text for one in node if etree.QName(one).localname == "label"), None)
             if node.get("create") in ("1", "true") and uuid not in self.datasets[name].entities:
-                self.new_entity(name, uuid, label or "", data, actor=self.tablet, sub=sub)
+                self.new_entity(name, uuid, label or "", data, actor=self.tablet, sub=sub, form=form)
             elif node.get("update") in ("1", "true") and uuid in self.datasets[name].entities:
                 base, trunk = (int(node.get(one) or 0) or None for one in ("baseVersion", "trunkVersion"))
-                self.backlog.append((name, uuid, data, label, base, sub, trunk, node.get("branchId") or None))
-                self._work_off()
+                self._update(sub, {"name": name, "uuid": uuid, "data": data, "label": label, "base": base, "trunk": trunk, "branch": node.get("branchId") or None, "form": form})
 
-    def _work_off(self) -> None:
+    def _update(self, sub: Sub, said: dict) -> None:
         """Offline updates wait for the one before them in their branch; one taken may let the next one in."""
-        for waiting in list(self.backlog):
-            name, uuid, data, label, base, sub, trunk, branch = waiting
-            if not branch or (base or 0) <= self.entity(name, uuid).versions[-1]["version"]:
-                self.backlog.remove(waiting)
-                self.change_entity(name, uuid, data, label, base, actor=self.tablet, sub=sub, force=True, trunk=trunk, branch=branch)
-                return self._work_off()
-        return None
+        if self._is_early(said):
+            self.backlog.append((sub, said))
+            sub.audits.insert(0, self._audit(self.tablet, "submission.backlog.hold", said["form"], sub, None))
+            return
+        self.change_entity(**said, actor=self.tablet, sub=sub, force=True)
+        while freed := next((one for one in self.backlog if not self._is_early(one[1])), None):
+            self.backlog.remove(freed)
+            sub, said = freed
+            event = self._audit(self.tablet, "submission.backlog.reprocess", said["form"], sub, None)
+            sub.audits.insert(0, event)
+            self.change_entity(**said, actor=self.tablet, sub=sub, force=True, event=event)
 
-    def new_entity(self, name: str, uuid: str, label: str, data: dict, *, actor: int | None = None, sub: Sub | None = None) -> Entity:
-        actor, at = actor or self.admin, self.tick()
+    def _is_early(self, said: dict) -> bool:
+        return bool(said["branch"]) and (said["base"] or 0) > self.entity(said["name"], said["uuid"]).versions[-1]["version"]
+
+    def new_entity(self, name: str, uuid: str, label: str, data: dict, *, actor: int | None = None, sub: Sub | None = None, form: Form | None = None, at: str | None = None) -> Entity:
+        actor, at = actor or self.admin, at or self.tick()
         if uuid in self.datasets[name].entities:
             raise Refused(409, "A resource already exists with uuid value(s) of " + uuid, 409.3)
-        entity = Entity(uuid, at, actor, [_state(1, label, data, data | {"label": label}, actor, at, None, sub)])
+        entity = Entity(uuid, at, actor, [self._state(1, label, data, data | {"label": label}, actor, at, None, sub, form)])
         self.datasets[name].entities[uuid] = entity
-        self.datasets[name].events += 1
+        self._touched(name, at)
         return entity
 
     def change_entity(
         self, name: str, uuid: str, data: dict, label: str | None, base: int | None, *, actor: int | None = None, sub: Sub | None = None,
         force: bool = False, resolve: bool = False, trunk: int | None = None, branch: str | None = None,
+        form: Form | None = None, event: dict | None = None,
     ) -> Entity:
         entity = self.entity(name, uuid)
         current = entity.versions[-1]
@@ -278,8 +316,8 @@ class World:
             raise Refused(409, f"Current version of the Entity is '{current['version']}' and you provided '{base}'. Please correct the version number or pass '?force=true' in the URL to forcefully update the Entity.", 409.15, {"current": str(current["version"]), "provided": str(base)})
         received = {**data, **({"label": label} if label else {})}
         at = self.tick()
-        state = _state(current["version"] + 1, label or current["label"], current["data"] | data, received, actor or self.admin, at, base, sub)
-        state |= {"trunkVersion": trunk, "branchId": branch}
+        state = self._state(current["version"] + 1, label or current["label"], current["data"] | data, received, actor or self.admin, at, base, sub, form)
+        state |= {"trunkVersion": trunk, "branchId": branch, "branchBaseVersion": base if branch else None, "event": event or state["event"]}
         if base is not None and base < current["version"]:
             since = {key for one in entity.versions if one["version"] > base for key in one["dataReceived"]}
             hard = bool(since & set(received))
@@ -289,12 +327,24 @@ class World:
             entity.conflict = None
         entity.versions.append(state)
         entity.updated = at
-        self.datasets[name].events += 1
+        self._touched(name, at)
         return entity
 
     def remove_entity(self, name: str, uuid: str) -> None:
-        self.entity(name, uuid).deleted = self.tick()
+        self.entity(name, uuid).deleted = at = self.tick()
+        self._touched(name, at)
+
+    def _touched(self, name: str, at: str) -> None:
+        self.datasets[name].updated = at
         self.datasets[name].events += 1
+
+    def _state(self, version: int, label: str, data: dict, received: dict, actor: int, at: str, base: int | None, sub: Sub | None, form: Form | None) -> dict:
+        return {
+            "version": version, "label": label, "data": dict(data), "dataReceived": dict(received), "creatorId": actor, "createdAt": at,
+            "baseVersion": base, "conflict": None, "conflictingProperties": None, "branchId": None, "trunkVersion": None,
+            "branchBaseVersion": None, "userAgent": sub.current.agent if sub else self.agent,
+            "sub": sub, "form": form, "event": sub.audits[-1] if sub else None,
+        }
 
     def entity(self, name: str, uuid: str) -> Entity:
         dataset = self.datasets.get(name)
@@ -304,16 +354,12 @@ class World:
         return found
 
 
+def made_up(kind: str) -> str:
+    return uuids.uuid4().hex * 2 if kind == "token" else str(uuids.uuid4())
+
+
 def written(moment: dt.datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-
-
-def _state(version: int, label: str, data: dict, received: dict, actor: int, at: str, base: int | None, sub: Sub | None) -> dict:
-    return {
-        "version": version, "label": label, "data": dict(data), "dataReceived": dict(received), "creatorId": actor, "createdAt": at,
-        "baseVersion": base, "conflict": None, "conflictingProperties": None, "branchId": None, "trunkVersion": None,
-        "branchBaseVersion": None, "userAgent": "double", "sub": sub,
-    }
 
 
 def _parse(xml: bytes) -> etree._Element:
@@ -342,7 +388,8 @@ def _saves(xform: bytes) -> dict[str, str]:
     return found
 
 
-def _declared(xform: bytes) -> dict[str, list[str]]:
+@lru_cache(maxsize=64)
+def declared(xform: bytes) -> dict[str, list[str]]:
     return {one.get("dataset"): list(_saves(xform)) for one in _primary(xform).iter("{*}entity")}
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,6 +43,8 @@ def serve(world: World, *, tls: tuple[Path, Path] | None = None, own_address: bo
 
     double.shake = shake
     double.twist = lambda fault, answer: _twisted(answers, fault, answer)
+    # Every answer, a broken one too, is dated by the world's clock.
+    double.server.RequestHandlerClass.date_time_string = lambda *_: format_datetime(world.now, usegmt=True)
     return double
 
 
