@@ -123,10 +123,13 @@ class FormElsewhere(Problem):
 class ListKeptHere(Problem):
     code, http_status = "source-list-kept-here", 409
     en = (
-        "The entity list {list} is kept here and at {name}; only one of them may write it. {name}'s is "
-        "left out; rename one of them."
+        "{name} has an entity list {list} that {home} keeps already, and only one may write it: {name}'s is left out. "
+        "Everything else was read. To follow both, give the list another name in one of the forms."
     )
-    th = "รายชื่อ {list} มีทั้งที่นี่และที่ {name} ซึ่งเขียนได้เพียงที่เดียว ระบบข้ามของ {name} เปลี่ยนชื่อรายการใดรายการหนึ่ง"
+    th = (
+        "{name} มีรายชื่อ {list} ซึ่ง {home} ดูแลอยู่แล้ว และเขียนได้เพียงที่เดียว ระบบจึงข้ามของ {name} ข้อมูลอื่นอ่านตามปกติ "
+        "หากต้องการทั้งสอง ให้ตั้งชื่อรายชื่อใหม่ในแบบฟอร์มหนึ่ง"
+    )
 
 
 class RowBroken(DeliveryRefused):

@@ -54,7 +54,9 @@ def central(
 @click.option("--asset", "assets", multiple=True, help="Only this project, by its uid; may be given several times.")
 @_EVERY
 @_PROJECT
-def kobo(name: str, url: str, token_stdin: bool, assets: tuple[str, ...], every: int | None, project: str | None) -> None:
+def kobo(
+    name: str, url: str, token_stdin: bool, assets: tuple[str, ...], every: int | None, project: str | None
+) -> None:
     """An account of a KoboToolbox."""
     token = _secret("API key", token_stdin)
     options = {"forms": list(dict.fromkeys(assets))} if assets else {}

@@ -13,7 +13,7 @@ from cases.source_problems import FormElsewhere, ListKeptHere
 from namjai.problems import Problem
 from odk.xform import read_xform
 from odk.xlsform import Compiled
-from store.tables import entity, entity_list, form, form_version, source_form, source_list
+from store.tables import entity, entity_list, form, form_version, source, source_form, source_list
 from sync.patience import apart
 from sync.rows import of_form, take_again
 from sync.source import FormContent, KnownForm, RemoteForm, RemoteList, SourceProblem
@@ -22,12 +22,12 @@ from sync.work import Work
 
 def bring_lists(work: Work) -> tuple[RemoteList, ...]:
     """The lists whose home this source is, made or widened here. Gives those that its feed may write."""
-    found = work.source.lists()
-    taken = tuple(one for one in found if work.steadily(_list, work, one))
-    for one in found:
-        if one not in taken:
-            work.problems.append(ListKeptHere(list=one.name, name=work.name))
-    return taken
+    homes = {one: work.steadily(_list, work, one) for one in work.source.lists()}
+    for one, home in homes.items():
+        if home != work.name:
+            said = "Namjai" if home == TABLETS else home
+            work.problems.append(ListKeptHere(list=one.name, name=work.name, home=said))
+    return tuple(one for one, home in homes.items() if home == work.name)
 
 
 def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[RemoteForm]:
@@ -137,8 +137,9 @@ def _is_here(tx: sa.Connection, work: Work, one: RemoteForm, version: str) -> bo
     )
 
 
-def _list(tx: sa.Connection, work: Work, one: RemoteList) -> bool:
-    """Whether this source is the list's home: of a new list, and of one that nobody has written yet, it becomes so."""
+def _list(tx: sa.Connection, work: Work, one: RemoteList) -> str:
+    """The list's home: this source for a new list, for one that nobody has written yet, and for one whose home was this
+    same server under a name that was removed."""
     row = tx.execute(
         sa.select(entity_list)
         .where(entity_list.c.project_id == work.project, entity_list.c.name == one.name)
@@ -148,8 +149,9 @@ def _list(tx: sa.Connection, work: Work, one: RemoteList) -> bool:
         used = tx.scalar(
             sa.select(sa.literal(1)).where(entity.c.project_id == work.project, entity.c.list == one.name).limit(1)
         )
-        if used or row.home != TABLETS:
-            return False
+        free = not used if row.home == TABLETS else _was_here(tx, work, row.home)
+        if not free:
+            return row.home
         tx.execute(
             entity_list.update()
             .where(entity_list.c.project_id == work.project, entity_list.c.name == one.name)
@@ -163,4 +165,16 @@ def _list(tx: sa.Connection, work: Work, one: RemoteList) -> bool:
         .values(project_id=work.project, source_id=work.id, name=one.name, cursor={}, live=0)
         .on_conflict_do_nothing()
     )
-    return True
+    return work.name
+
+
+def _was_here(tx: sa.Connection, work: Work, home: str) -> bool:
+    """Whether a home is this same place under another name, by which it is read no more."""
+    place = {name: getattr(work.row, name) for name in ("project_id", "kind", "url")}
+    query = sa.select(source.c.options).where(
+        *(source.c[name] == value for name, value in place.items()),
+        source.c.name == home,
+        source.c.removed_at.is_not(None),
+    )
+    options = tx.scalar(query)
+    return options is not None and options.get("project") == work.row.options.get("project")

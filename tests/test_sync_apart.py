@@ -17,7 +17,7 @@ from kobo_truth import add_kobo, house
 
 from store.tables import entity, source, source_list, source_row, submission, submission_attachment
 from sync import central as central_source
-from sync import central_lists, files, patience
+from sync import central_lists, files, patience, registry
 
 OTHER = """
 | survey |
@@ -305,6 +305,19 @@ def test_a_source_whose_list_somebody_else_keeps_was_read_all_the_same(store, af
     with store.database.begin(aftercare) as tx:
         row = tx.execute(sa.select(source).where(source.c.name == "second")).one()
     assert row.succeeded_at is not None and row.census_at is not None
+
+
+def test_the_same_server_under_another_name_goes_on_with_its_lists(store, aftercare, world, central):
+    add_central(store, aftercare, central)
+    Team(world).houses(2, photo=False)
+    sync(store, aftercare)
+    with store.database.begin(aftercare) as tx:
+        registry.remove(tx, store, aftercare, "field")
+    add_central(store, aftercare, central, name="second")
+    Team(world, 9).houses(1, photo=False)
+    done = sync(store, aftercare, name="second")
+    assert done.problem is None and done.counts["entities"] == 1, done
+    assert _count(store, aftercare, entity) == 3
 
 
 def test_a_source_of_which_a_part_could_not_be_had_was_not_read(store, aftercare, world, central):

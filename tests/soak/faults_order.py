@@ -50,6 +50,25 @@ def _while_paging(scene: Scene) -> None:
     scene.stage.cursors_hold()
 
 
+@fault("an hour passes while we page, and people go on working", quick=CENTRAL)
+def _long_pass(scene: Scene) -> None:
+    for _ in range(300):
+        scene.year._visit()
+    left = [12]
+
+    def work(_method: str, path: str) -> None:
+        with scene.double.lock:
+            if left[0] and (scene.stage.server.is_listing(path) or scene.dice.random() < 0.1):
+                left[0] -= 1
+                # More than any overlap of two passes: what changes behind the pass is older than what it ends with.
+                scene.stage.server.world.tick(minutes=5)
+                scene.year.act()
+
+    scene.before(work)
+    scene.read()
+    scene.stage.cursors_hold()
+
+
 @fault("a deletion, a restoration and a purge, one run each", on=CENTRAL, quick=CENTRAL)
 def _comes_and_goes(scene: Scene) -> None:
     scene.read()
