@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from unittest import mock
 
 import sqlalchemy as sa
 from soak.catalogue import CENTRAL, fault
@@ -52,20 +53,22 @@ def _while_paging(scene: Scene) -> None:
 
 @fault("an hour passes while we page, and people go on working", quick=CENTRAL)
 def _long_pass(scene: Scene) -> None:
-    for _ in range(300):
+    for _ in range(80):
         scene.year._visit()
-    left = [12]
+    left = [40]
 
     def work(_method: str, path: str) -> None:
         with scene.double.lock:
-            if left[0] and (scene.stage.server.is_listing(path) or scene.dice.random() < 0.1):
+            if left[0] and scene.stage.server.is_listing(path):
                 left[0] -= 1
                 # More than any overlap of two passes: what changes behind the pass is older than what it ends with.
-                scene.stage.server.world.tick(minutes=5)
-                scene.year.act()
+                scene.stage.server.world.tick(minutes=6)
+                for _ in range(5):
+                    scene.year.edit()
 
     scene.before(work)
-    scene.read()
+    with mock.patch.multiple("sync.central", PAGE_ROWS=10, NEXT_ROWS=10):
+        scene.read()
     scene.stage.cursors_hold()
 
 
