@@ -65,7 +65,7 @@ class SourceKindUnknown(Problem):
 
 
 def checked_address(url: str) -> str:
-    """The address without a slash at its end. Raises SourceAddressUnsafe.
+    """The server's address out of what a browser shows: without the page behind `#`. Raises SourceAddressUnsafe.
 
     Nothing that two readers of addresses could take for two hosts, and nobody's name, which may be a token.
     """
@@ -80,7 +80,7 @@ def checked_address(url: str) -> str:
     safe = parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
     if not safe or not host:
         raise SourceAddressUnsafe(server=host or "—")
-    return url.rstrip("/").removesuffix("/v1")
+    return url.partition("#")[0].rstrip("/").removesuffix("/v1")
 
 
 def checked_name(name: str) -> str:

@@ -21,7 +21,7 @@ from store.keys import new_id
 from store.opening import Store
 from store.tables import quarantine, record_key
 from submissions.delivery import Delivery, File
-from submissions.form_versions import plain
+from submissions.form_versions import TABLETS, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,9 @@ def keep(tx: sa.Connection, store: Store, actor: Actor, delivery: Delivery, prob
         delivery.xml,
         *(part for file in delivery.files for part in (file.name, file.content)),
     )
-    again = {"seen_at": now, "times": quarantine.c.times + 1, "problem": problem.code}
+    # A tablet sent it once more; of a server it is we who asked once more.
+    more = 1 if delivery.source == TABLETS else 0
+    again = {"seen_at": now, "times": quarantine.c.times + more, "problem": problem.code}
     # First where it lies: what a tablet sends over and over must not leave its files here each time.
     known = quarantine.update().where(quarantine.c.project_id == project, quarantine.c.digest == digest).values(**again)
     if (found := tx.scalar(known.returning(quarantine.c.id))) is not None:

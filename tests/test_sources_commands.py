@@ -131,6 +131,13 @@ def test_an_address_over_which_a_password_would_leak_is_refused(url):
         checked_address(url)
 
 
+def test_an_address_may_be_pasted_from_the_browser():
+    from sync.registry import checked_address
+
+    assert checked_address("https://central.example.org/#/projects/6/forms") == "https://central.example.org"
+    assert checked_address("https://central.example.org/v1/ ") == "https://central.example.org"
+
+
 def test_a_new_password_changes_neither_the_choice_of_forms_nor_how_often_is_read(typed, store, aftercare):
     there = kobo_world.World()
     one = there.release(house())
