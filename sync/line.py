@@ -6,6 +6,7 @@ what `requests` does beside that costs more than storing what came.
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Mapping
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -124,14 +125,17 @@ class Reader:
         most = MOST_BYTES if most is None else most
         if (self._raw.length_remaining or 0) > most:
             raise TooMuch
-        pieces: list[bytes] = []
-        held = 0
-        while not pieces or (pieces[-1] and not self._is_read()):
-            pieces.append(self._piece(262_144))
-            held += len(pieces[-1])
-            if held > most:
+        piece = self._piece(262_144)
+        if len(piece) <= most and self._is_read():
+            return piece
+        # Its value is no copy: of a large file there is one in memory, not two.
+        held = io.BytesIO()
+        while piece:
+            held.write(piece)
+            if held.tell() > most:
                 raise TooMuch
-        return b"".join(pieces)
+            piece = b"" if self._is_read() else self._piece(262_144)
+        return held.getvalue()
 
     def _is_read(self) -> bool:
         """Whether it is known, without asking once more, that nothing will come."""
