@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from namjai.languages import Words, money
 from odk.programme import Programme
 from store.tables import entity_version, grants
+from submissions.form_versions import TABLETS
 
 
 def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str) -> list[str]:
@@ -43,7 +44,15 @@ def effects(tx: sa.Connection, row: sa.Row, programme: Programme, language: str)
                 "กรอกจากรายชื่อรุ่นเก่า ค่าที่เปลี่ยนยังเป็นไปตามที่แท็บเล็ตส่งมา",
             )
         )
-    found.append(
-        Words("It leaves the queue, and its sender sees that it was approved.", "รายการจะออกจากคิว และผู้ส่งจะเห็นว่าอนุมัติแล้ว")
-    )
+    found.append(_leaves(row.form_origin))
     return [one.in_(language) for one in found]
+
+
+def _leaves(origin: str) -> Words:
+    """Who hears of it. A server that it was read from is told nothing, ever."""
+    if origin == TABLETS:
+        return Words(
+            "It leaves the queue, and its sender sees that it was approved.",
+            "รายการจะออกจากคิว และผู้ส่งจะเห็นว่าอนุมัติแล้ว",
+        )
+    return Words(f"It leaves the queue here; {origin} is told nothing.", f"รายการจะออกจากคิวที่\u2060นี่ โดยไม่แจ้ง {origin}")

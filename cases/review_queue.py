@@ -22,6 +22,7 @@ from store.audit import Event, record
 from store.keys import new_id
 from store.opening import Store
 from store.tables import action, membership, submission, submission_attachment
+from submissions.form_versions import TABLETS
 from submissions.review import WAITING
 
 PAGE = 50
@@ -43,7 +44,8 @@ class NothingToUndo(Problem):
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A submission in a list. `form` is its title in the reader's language, `cases` those that may be seen."""
+    """A submission in a list. `form` is its title in the reader's language, `cases` those that may be seen, `by` who
+    sent it or the server that it was read from."""
 
     id: UUID
     form_id: str
@@ -149,13 +151,18 @@ def shown(tx: sa.Connection, actor: Actor, titles: Titles, rows: Sequence[sa.Row
             titles.icon(row.xml_form_id),
             row.review_state,
             row.received_at,
-            people.short(names[row.user_id]) if row.user_id in names else None,
+            people.short(names[row.user_id]) if row.user_id in names else _server(row),
             tuple(found.get(row.id, ())),
             row.restricted is not None,
             row.id in waiting,
         )
         for row in rows
     ]
+
+
+def _server(row: sa.Row) -> str | None:
+    """The server that it was read from; None where a tablet sent it here."""
+    return None if row.form_origin == TABLETS else row.form_origin
 
 
 def next_after(tx: sa.Connection, actor: Actor, row: sa.Row) -> UUID | None:

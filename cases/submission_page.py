@@ -23,6 +23,7 @@ from odk.answers import changed
 from odk.schema import without_positions
 from store.opening import Store
 from store.tables import action, app_user, entity, rule_failure, submission_attachment, submission_version
+from submissions.form_versions import TABLETS
 from submissions.review import thread
 from submissions.submitters import sender_of
 
@@ -203,7 +204,16 @@ class SubmissionPage:
         ]
 
     def by(self) -> str | None:
+        """One of our people; None where it came without them."""
         return self._names.get(self._row.user_id)
+
+    def source(self) -> str | None:
+        """The server that it was read from; None where a tablet sent it here."""
+        return None if self._row.form_origin == TABLETS else self._row.form_origin
+
+    def by_there(self) -> str | None:
+        """Who sent it at the server that it came from."""
+        return self._at_source() if self.source() else None
 
     def _at_source(self) -> str | None:
         sender = sender_of(self._tx, self._store, self._row.project_id, self._row.id)

@@ -84,3 +84,25 @@ def test_each_row_that_was_read_names_its_sender(
         here = tx.scalar(sa.select(submission.c.id).where(submission.c.deleted_at.is_(None)).limit(1))
     assert [known[one] for one in found] == [Submitter("33", "Tablet 1")] * 3
     assert "Sent by Tablet 1" in signed_in(app, store, person("coordinator")).page(f"/submissions/{here}")
+
+
+def test_a_submission_that_was_read_from_a_server_says_whence_and_that_nothing_is_told_there(
+    store: Store, aftercare: Actor, app: Flask, person: Callable[..., Actor]
+) -> None:
+    world = World()
+    world.release(xform(HOUSE))
+    Team(world).house(photo=True)
+    double = serve(world)
+    double.fail("500", "/attachments/", times=10**6)
+    add_central(store, aftercare, double, patience={"tries": 1})
+    sync(store, aftercare)
+    double.close()
+    with store.database.begin(aftercare) as tx:
+        here = tx.scalar(sa.select(submission.c.id))
+    browser = signed_in(app, store, person("coordinator"))
+    assert "field" in browser.page("/submissions") and "Unknown sender" not in browser.page("/submissions")
+    page = browser.page(f"/submissions/{here}")
+    assert "Tablet 1" in page and "Unknown sender" not in page and "tablet sends it" not in page
+    assert "One file is not in yet; it comes once field has it." in page
+    assert "It leaves the queue here; field is told nothing." in page and "sender sees" not in page
+    assert "Add a comment" in page and "Ask or tell" not in page

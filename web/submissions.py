@@ -58,7 +58,7 @@ def show(id: UUID) -> str:
         queue=[row_of(one) for one in queued],
         queue_total=review_queue.counts(g.tx, g.actor)["waiting"],
         position=_position(queued, row),
-        notes=_notes(row, sections, encrypted=opened.encrypted()),
+        notes=_notes(row, sections, encrypted=opened.encrypted(), source=opened.source()),
         sections=sections,
         changes={"version": changes.version, "n": changes.n, "against": changes.against, "only": only}
         if changes
@@ -169,7 +169,8 @@ def _head(row: sa.Row, opened: SubmissionPage, titles: Titles, reader: Reader) -
         restricted=row.restricted is not None,
         hidden=not reader.sensitive,
         own=row.user_id == g.me.user_id and row.user_id is not None,
-        by=by,
+        by=by or opened.by_there() or opened.source(),
+        source=opened.source(),
         by_first=by.split(" ")[0] if by else None,
         tablet=opened.tablet(),
         sent=row.received_at,
@@ -196,7 +197,7 @@ def _position(queued: list[Queued], row: sa.Row) -> dict[str, Any] | None:
     }
 
 
-def _notes(row: sa.Row, sections: list[Any], *, encrypted: bool) -> list[dict[str, str]]:
+def _notes(row: sa.Row, sections: list[Any], *, encrypted: bool, source: str | None) -> list[dict[str, str]]:
     missing = sum(1 for section in sections for one in section.answers for file in one.files or [] if not file["url"])
     found = []
     if encrypted:
@@ -206,14 +207,7 @@ def _notes(row: sa.Row, sections: list[Any], *, encrypted: bool) -> list[dict[st
         )
         found.append({"text": text, "icon": "lock"})
     if missing:
-        text = t("One file is not in yet; the tablet sends it later.", "ยังไม่ได้รับไฟล์ 1 ไฟล์ แท็บเล็ตจะส่งตามมา")
-        if missing > 1:
-            text = t(
-                "{n} files are not in yet; the tablet sends them later.",
-                "ยังไม่ได้รับไฟล์ {n} ไฟล์ แท็บเล็ตจะส่งตามมา",
-                n=missing,
-            )
-        found.append({"text": text, "icon": "hourglass-split"})
+        found.append({"text": _missing(missing, source), "icon": "hourglass-split"})
     if row.flags:
         found.append(
             {
@@ -268,3 +262,27 @@ def _state(text: str) -> ReviewState:
     if text not in ("approved", "has_issues", "rejected"):
         raise NotFound()
     return ReviewState(text)
+
+
+def _missing(number: int, source: str | None) -> str:
+    """Files that have not come, and whence they will."""
+    if source:
+        if number == 1:
+            return t(
+                "One file is not in yet; it comes once {source} has it.",
+                "ยังไม่ได้รับไฟล์ 1 ไฟล์ ระบบจะรับเมื่อมีที่ {source}",
+                source=source,
+            )
+        return t(
+            "{n} files are not in yet; they come once {source} has them.",
+            "ยังไม่ได้รับไฟล์ {n} ไฟล์ ระบบจะรับเมื่อมีที่ {source}",
+            n=number,
+            source=source,
+        )
+    if number == 1:
+        return t("One file is not in yet; the tablet sends it later.", "ยังไม่ได้รับไฟล์ 1 ไฟล์ แท็บเล็ตจะส่งตามมา")
+    return t(
+        "{n} files are not in yet; the tablet sends them later.",
+        "ยังไม่ได้รับไฟล์ {n} ไฟล์ แท็บเล็ตจะส่งตามมา",
+        n=number,
+    )
