@@ -6,6 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from namjai.problems import Problem, catalogue
 from store.tables import cases, entity, quarantine, source, submission, submission_attachment
 
 _STATES = ("expected", "partial", "verified", "missing")
@@ -45,17 +46,19 @@ def status(tx: sa.Connection, project: UUID) -> dict:
 
 
 def sources(tx: sa.Connection, project: UUID) -> list[dict]:
-    """The sources that are read: name, kind, last_success, lag_seconds (both None before the first), error."""
+    """The sources that are read: name, kind, paused, last_success, lag_seconds (both None before the first), error (a
+    code) and what it says in English."""
     now = dt.datetime.now(dt.UTC)
     rows = tx.execute(
         sa.select(source).where(source.c.project_id == project, source.c.removed_at.is_(None)).order_by(source.c.name)
     )
     return [
         {
-            "name": row.name, "kind": row.kind,
+            "name": row.name, "kind": row.kind, "paused": row.paused_at is not None,
             "last_success": row.succeeded_at.isoformat() if row.succeeded_at else None,
             "lag_seconds": int((now - row.succeeded_at).total_seconds()) if row.succeeded_at else None,
             "error": row.problem,
+            "says": catalogue().get(row.problem, Problem)(**row.facts or {}).text("en") if row.problem else None,
         }
         for row in rows
     ]

@@ -78,10 +78,13 @@ def list_(hooks: bool, project: str | None) -> None:
             addresses = _hook_addresses(tx, store, actor) if hooks else {}
     for row in rows:
         lag = f"{row['lag_seconds']} s ago" if row["lag_seconds"] is not None else "never read"
-        click.echo(f"{row['name']}  {row['kind']}  {lag}{'  ' + row['error'] if row['error'] else ''}")
+        click.echo(f"{row['name']}  {row['kind']}  {lag}{'  paused' if row['paused'] else ''}")
+        if row["error"]:
+            click.echo(f"  {row['error']}: {row['says']}")
         if row["name"] in addresses:
             click.echo(f"  REST service: {addresses[row['name']]}")
-    click.echo(f"{len(rows)} sources." if rows else "No source yet: namjai sources add")
+    number = f"{len(rows)} source{'' if len(rows) == 1 else 's'}."
+    click.echo(number if rows else "No source yet: namjai sources add")
 
 
 @sources.command()

@@ -37,7 +37,8 @@ def status(project: str | None, as_json: bool) -> None:
     click.echo(f"quarantine: {waiting}{' (namjai quarantine list)' if waiting else ''}")
     for one in found["sources"]:
         lag = f"read {one['lag_seconds']} s ago" if one["lag_seconds"] is not None else "never read"
-        click.echo(f"source {one['name']}: {lag}{', ' + one['error'] if one['error'] else ''}")
+        paused = ", paused" if one["paused"] else ""
+        click.echo(f"source {one['name']}: {lag}{paused}{', ' + one['error'] if one['error'] else ''}")
     click.echo(f"jobs: {found['jobs']['queued']} queued, {found['jobs']['failed']} failed")
 
 
