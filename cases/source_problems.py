@@ -33,6 +33,12 @@ class SourceSlow(SourceProblem):
     th = "{name} ตอบช้าหรือมีงานมากเกินไป ระบบหยุดรอ เก็บข้อมูลที่มาแล้วไว้ และจะลองใหม่ภายหลัง"
 
 
+class SourceBrokeOff(SourceSlow):
+    code = "source-broke-off"
+    en = "{name} broke off while it answered. Namjai keeps what came, and tries again later."
+    th = "{name} ตัดการเชื่อมต่อระหว่างตอบ ระบบเก็บข้อมูลที่มาแล้วไว้ และจะลองใหม่ภายหลัง"
+
+
 class SourceSignIn(SourceProblem):
     code, http_status = "source-sign-in", 401
     en = "{name} does not accept this account (email and password, or API key). Enter another one."
@@ -91,12 +97,45 @@ class SourceUncertain(SourceProblem):
 
 
 class SourcePartUnread(SourceProblem):
+    """`part` of the source, all of it or some: the others are read. `reason`: the code of what stood in the way."""
+
     code = "source-part-unread"
+
+
+class SourceFormUnread(SourcePartUnread):
+    code = "source-form-unread"
     en = (
-        "{name} could not give {part} ({reason}); the rest was read. Namjai tries again in the next run. If it stays, "
-        "look at {part} on that server."
+        "{name} did not give everything of the form {part} ({reason}). What came is kept and the rest was read; Namjai "
+        "tries again in the next run. If it stays, look at that form on the server itself."
     )
-    th = "อ่าน {part} จาก {name} ไม่ได้ ({reason}) ส่วนอื่นอ่านแล้ว ระบบจะลองใหม่รอบหน้า หากยังเป็นอยู่ ตรวจ {part} ที่เซิร์ฟเวอร์นั้น"
+    th = (
+        "ยังอ่านแบบฟอร์ม {part} จาก {name} ได้ไม่ครบ ({reason}) ระบบเก็บข้อมูลที่มาแล้ว อ่านส่วนอื่นแล้ว และจะลองใหม่รอบหน้า "
+        "หากยังเป็นอยู่ ตรวจแบบฟอร์มนี้ที่เซิร์ฟเวอร์นั้น"
+    )
+
+
+class SourceListUnread(SourcePartUnread):
+    code = "source-list-unread"
+    en = (
+        "{name} did not give everything of the entity list {part} ({reason}). What came is kept and the rest was read; "
+        "Namjai tries again in the next run. If it stays, look at that list on the server itself."
+    )
+    th = (
+        "ยังอ่านรายชื่อ {part} จาก {name} ได้ไม่ครบ ({reason}) ระบบเก็บข้อมูลที่มาแล้ว อ่านส่วนอื่นแล้ว และจะลองใหม่รอบหน้า "
+        "หากยังเป็นอยู่ ตรวจรายชื่อนี้ที่เซิร์ฟเวอร์นั้น"
+    )
+
+
+class SourceFilesUnread(SourcePartUnread):
+    code = "source-files-unread"
+    en = (
+        "{name} did not give all photos and files ({reason}). The answers were read; Namjai asks for the files again, "
+        "later and later. If it stays, look whether that server itself still shows them."
+    )
+    th = (
+        "ยังอ่านรูปและไฟล์จาก {name} ได้ไม่ครบ ({reason}) อ่านคำตอบแล้ว ระบบจะขอไฟล์อีกเป็นระยะ "
+        "หากยังเป็นอยู่ ตรวจว่าเซิร์ฟเวอร์นั้นยังแสดงไฟล์ได้หรือไม่"
+    )
 
 
 class SourceFormUnknown(SourceProblem):

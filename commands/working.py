@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import click
 
@@ -36,6 +37,8 @@ async def _work(store: Store, parent: int | None) -> None:
     app = worker_app(store)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # A thread for each job that may run at once, and some for sealing: on one core, asyncio would have five.
+    loop.set_default_executor(ThreadPoolExecutor(len(QUEUES) + sum(_AT_ONCE.values()) + 4))
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
     async with app.open_async():

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from namjai.problems import Problem
 from store.tables import cases, entity, entity_list, entity_version, form, submission_version
 from submissions import case_rows, list_rows
 from submissions.delivery import EntityChange
@@ -38,12 +39,13 @@ class EntityState:
 @dataclass(frozen=True, slots=True)
 class RemoteEntity:
     """An entity with its versions, the oldest first; the last is current. `conflict` is None, "soft" or "hard". Without
-    any version: it is there, but cannot be read.
+    any version: it is there, but cannot be read; with a `problem`: it could not be had now.
     """
 
     uuid: UUID
     versions: tuple[EntityState, ...]
     conflict: str | None = None
+    problem: Problem | None = None
 
     @property
     def current(self) -> EntityState:

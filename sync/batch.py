@@ -21,7 +21,7 @@ from store.actor import driver
 from store.tables import source_form, submission
 from submissions.delivery import Changes
 from submissions.submitters import learn
-from sync.patience import patient
+from sync.patience import of_a_form, patient
 from sync.rows import BROKEN_ROW, One, RowFailed, delivery_of, is_of_the_row, is_refused, of_form, review_of, stored
 from sync.source import Content, RemoteForm, Row, SourceProblem
 from sync.work import Work
@@ -31,14 +31,22 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 
 
 class Batch:
-    """Some rows on their way into the store: their contents are downloading since this was made."""
+    """Some rows on their way into the store: their contents are downloading since this was made.
 
-    def __init__(self, work: Work, form: RemoteForm, rows: Iterable[Row]) -> None:
+    `waiting`: those that could not be had in earlier runs. A page of a listing leaves them to that.
+    """
+
+    def __init__(self, work: Work, form: RemoteForm, rows: Iterable[Row], *, waiting: bool = False) -> None:
         # A page may name a row twice; the last word counts.
         self.rows = {row.remote_id: row for row in rows}
         self._work, self._form = work, form
         known = work.look(stored, work, form, self.rows)
-        needed = [row for row in self.rows.values() if _needs_content(row, known.get(row.remote_id))]
+        self._part = of_a_form(form, waiting=waiting)
+        needed = [
+            row
+            for row in self.rows.values()
+            if _needs_content(row, known.get(row.remote_id)) and (waiting or not _waits(known.get(row.remote_id)))
+        ]
         self._contents: Iterator[Content] = work.source.contents(form, needed) if needed else iter(())
         self._needed = len(needed)
 
@@ -47,17 +55,22 @@ class Batch:
         self._learn_submitters()
         rest, still = dict(self.rows), self._needed
         last: dict[str, Content] = {}
-        for piece in _pieces(patient(self._work, f"form {self._form.remote}", self._contents)):
-            still -= len(piece)
-            # Content may say more of its row than the listing did.
-            told = {name: one.row for name, one in piece.items()}
-            if still > 0:
-                for name in piece:
-                    del rest[name]
-                self._piece(told, piece, None)
-            else:
-                last = piece
-                rest |= told
+        try:
+            for piece in _pieces(patient(self._work, self._part, self._contents)):
+                still -= len(piece)
+                # Content may say more of its row than the listing did.
+                told = {name: one.row for name, one in piece.items()}
+                if still > 0:
+                    for name in piece:
+                        del rest[name]
+                    self._piece(told, piece, None)
+                else:
+                    last = piece
+                    rest |= told
+        except SourceProblem:
+            if last:
+                self._piece({name: rest[name] for name in last}, last, None)
+            raise
         self._piece(rest, last, cursor)
 
     def close(self) -> None:
@@ -206,6 +219,11 @@ def _needs_content(row: Row, known: sa.Row | None) -> bool:
     if known is None or known.mark != row.mark:
         return True
     return row.remarks and bool(row.review_mark) and row.review_mark != known.review_mark
+
+
+def _waits(known: sa.Row | None) -> bool:
+    """Whether its content could not be had in an earlier run, and is asked for by itself in each."""
+    return known is not None and known.mark is None and known.tries > 0 and known.deleted_at is None
 
 
 def _is_as_it_was(work: Work, row: Row, known: sa.Row | None, found: UUID | None) -> bool:

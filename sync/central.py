@@ -22,6 +22,7 @@ from sync.central_lists import CentralLists, understood
 from sync.central_words import (
     is_edited,
     is_whole,
+    mark_of,
     moment_of,
     newest,
     remarks_of,
@@ -169,11 +170,14 @@ class Central(CentralLists):
         for one in self._wire.json(self._form(form, f"{at}/attachments"), f"form {form.remote}"):
             # An entity list is no file; a file may still be missing at Central.
             if one.get("blobExists", one.get("exists")) and not one.get("datasetExists"):
-                file = self._wire.get(
-                    self._form(form, f"{at}/attachments/{quote(one['name'], safe='')}"),
-                    f"file of {form.remote}",
-                    or_none=True,
-                )
+                file = None
+                # One that lies at another server is left out: that one must not have our token.
+                with suppress(SourceElsewhere):
+                    file = self._wire.get(
+                        self._form(form, f"{at}/attachments/{quote(one['name'], safe='')}"),
+                        f"file of {form.remote}",
+                        or_none=True,
+                    )
                 if file:
                     media[one["name"]] = file.body
         return FormContent(xform, media)
@@ -281,7 +285,9 @@ class Central(CentralLists):
         listed = self._wire.json(f"{at}/versions", f"form {form.remote}", or_none=True)
         if listed and len(listed) != int(row.inline.get("edits") or 0) + 1:
             now = self.look(form, row.remote_id)
-            row = replace(now, submitter=row.submitter) if now else row
+            # Its mark is that of what was listed: should it have been edited once more, it is asked for again.
+            mark = mark_of(row.inline["submissionDate"], len(listed) - 1)
+            row = replace(now, submitter=row.submitter, mark=mark) if now else row
         if not listed:
             return Content(row, gone=True)
         versions = [self._version(form, at, one) for one in sorted(listed, key=lambda one: one["createdAt"])]
@@ -311,7 +317,11 @@ class Central(CentralLists):
     ) -> FetchedFile | None:
         at = self._submission(form, remote_id, f"attachments/{quote(file.name, safe='')}")
         asked = {"If-None-Match": tag} if tag else None
-        found = self._wire.get(at, f"file of {form.remote}", headers=asked, or_none=True, most=most)
+        try:
+            found = self._wire.get(at, f"file of {form.remote}", headers=asked, or_none=True, most=most)
+        except SourceElsewhere:
+            # Its files lie at another server, which must not have our token.
+            raise self._wire.problem(SourceTalksOtherwise) from None
         if found is None or found.status == 304:
             return None
         kind = found.headers.get("Content-Type", "application/octet-stream")

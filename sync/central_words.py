@@ -17,7 +17,8 @@ from sync.source import Remark, Row
 # Central sets its times inside transactions that commit later: what is older than the newest by less is read again.
 OVERLAP = dt.timedelta(minutes=5)
 _ROOT, _EMPTY = re.compile(rb"<([^\s/>?!][^\s/>]*)"), re.compile(rb"<[^<>]*/>")
-_REPLACES = re.compile(rb"<([^\s/>:]+:)?deprecatedID(\s[^>]*)?>\s*[^<\s]")
+# Linear however it is abused: no part can match what the next one begins with.
+_REPLACES = re.compile(rb"<(?:[^\s/<>:]+:)?deprecatedID(?:\s[^<>]*)?>\s*[^<\s]")
 REVIEW = {
     None: ReviewState.RECEIVED,
     "edited": ReviewState.EDITED,
@@ -33,7 +34,7 @@ def row_of(one: Mapping[str, Any]) -> Row:
     return Row(
         one["__id"],
         one["__id"],
-        mark=f"{system['submissionDate']}/{system.get('edits') or 0}",
+        mark=mark_of(system["submissionDate"], system.get("edits") or 0),
         received_at=moment_of(system["submissionDate"]),
         # A state that a newer Central may know is none that we can show.
         review=REVIEW.get(system.get("reviewState")),
@@ -44,6 +45,11 @@ def row_of(one: Mapping[str, Any]) -> Row:
         inline=system,
         submitter=_submitter(system),
     )
+
+
+def mark_of(received: str, edits: int) -> str:
+    """What tells one content of a submission from another."""
+    return f"{received}/{edits}"
 
 
 def _submitter(system: Mapping[str, Any]) -> Submitter | None:

@@ -15,13 +15,14 @@ from namjai.problems import Problem
 from store.tables import source_list
 from submissions import entity_feed
 from submissions.entity_feed import RemoteEntity
+from sync.patience import of_a_list, patient
 from sync.seen import Seen
-from sync.source import RemoteList
+from sync.source import RemoteList, SourceProblem
 from sync.work import Work
 
 Head = tuple[UUID, int, str | None]
 _AT_ONCE = 200
-_CENSUS_EVERY = dt.timedelta(hours=24)
+_CENSUS_EVERY, _SOON = dt.timedelta(hours=24), dt.timedelta(hours=1)
 
 
 class EntityBroken(Problem):
@@ -47,7 +48,10 @@ def bring_entities(work: Work, one: RemoteList) -> None:
         _census(work, one)
     elif row.census_at is None:
         # The first pass was everything.
-        work.steadily(lambda tx: tx.execute(source_list.update().where(*_of(work, one)).values(census_at=now)))
+        work.steadily(_compared, work, one, now)
+    if one.name in work.lists_unsure:
+        # What could not be had now is found by comparing everything, within the hour.
+        work.steadily(_compared, work, one, now - _CENSUS_EVERY + _SOON)
 
 
 def _census(work: Work, one: RemoteList) -> None:
@@ -68,6 +72,10 @@ def _census(work: Work, one: RemoteList) -> None:
     work.steadily(_counted, work, one)
 
 
+def _compared(tx: sa.Connection, work: Work, one: RemoteList, at: dt.datetime) -> None:
+    tx.execute(source_list.update().where(*_of(work, one)).values(census_at=at))
+
+
 def _counted(tx: sa.Connection, work: Work, one: RemoteList) -> None:
     values = {"live": entity_feed.count(tx, work.project, one.name), "census_at": dt.datetime.now(dt.UTC)}
     tx.execute(source_list.update().where(*_of(work, one)).values(**values))
@@ -77,8 +85,15 @@ def _store(work: Work, one: RemoteList, heads: tuple[Head, ...], cursor: Mapping
     """Fetch what is not here in this version and conflict, and store it with the cursor."""
     known = work.look(lambda tx: entity_feed.known(tx, work.project, one.name, [head[0] for head in heads]))
     needed = [uuid for uuid, version, conflict in heads if known.get(uuid) != (version, conflict)]
-    given = sorted(work.source.entities(one.name, needed), key=lambda entity: entity.uuid) if needed else []
-    work.steadily(lambda tx: _take(tx, work, one, given, cursor))
+    given: list[RemoteEntity] = []
+    try:
+        for entity in patient(work, of_a_list(one), work.source.entities(one.name, needed)) if needed else ():
+            given.append(entity)
+    except SourceProblem:
+        # What came before it is stored all the same.
+        work.steadily(_take, work, one, given, None)
+        raise
+    work.steadily(_take, work, one, given, cursor)
 
 
 def _take(
@@ -86,7 +101,10 @@ def _take(
 ) -> None:
     before = entity_feed.known(tx, work.project, one.name, [entity.uuid for entity in given])
     live = 0
-    for entity in given:
+    for entity in sorted(given, key=lambda entity: entity.uuid):
+        if entity.problem is not None:
+            work.lists_unsure.add(one.name)
+            continue
         if not entity.versions:
             work.problems.append(EntityBroken(name=work.name, list=one.name))
             continue

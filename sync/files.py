@@ -15,7 +15,7 @@ from namjai.problems import Problem
 from store.tables import source_file, source_form, source_row
 from submissions import attachments
 from sync.parallel import Hands
-from sync.patience import patient
+from sync.patience import FILES, patient
 from sync.source import (
     FetchedFile,
     RemoteFile,
@@ -50,11 +50,13 @@ class _Due:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What came of one submission's files. `large` are to be fetched still; `problem` is why others did not come."""
+    """What came of one submission's files. `large` are to be fetched still; `problem` is why some did not come."""
 
     due: _Due
     fetched: tuple[FetchedFile, ...] = ()
     large: tuple[RemoteFile, ...] = ()
+    # Those whose bytes may be others than those that are here: they are asked for until they were had.
+    unsure: tuple[str, ...] = ()
     lacking: bool = False
     problem: Problem | None = None
 
@@ -71,8 +73,9 @@ def bring_files(work: Work) -> None:
         while batch := work.look(_due, work, after):
             after = (batch[-1].row.remote, batch[-1].row.remote_id)
             with closing(hands.each(lambda one: _look(work, one), batch, lambda found: found.weight)) as found:
-                for some in _pieces(patient(work, "files", found)):
-                    work.steadily(_store, work, [_with_large(work, one) for one in some])
+                whole = (_with_large(work, one) for one in found)
+                for some in _pieces(patient(work, FILES, whole)):
+                    work.steadily(_store, work, some)
                     done += len(some)
                     work.tell("files", "", done, None)
 
@@ -128,13 +131,14 @@ def _look(work: Work, due: _Due) -> _Found:
     """Which files there are now, and the bytes of those that are new or others than before."""
     fetched: list[FetchedFile] = []
     large: list[RemoteFile] = []
+    unsure: list[str] = []
     lacking, problem = False, None
+    # Of new content, all files are asked for: an edit may have brought another one under the same name.
+    again = work.full or due.row.files_asked == 0
     try:
         named = work.source.files(due.form, due.row.remote_id)
     except _OF_ONE as said:
-        return _Found(due, lacking=True, problem=said)
-    # Of new content, all files are asked for: an edit may have brought another one under the same name.
-    again = work.full or due.row.files_asked == 0
+        return _Found(due, unsure=tuple(due.tags) if again else (), lacking=True, problem=said)
     for one in named:
         known = due.tags.get(one.name, "")
         if not one.exists:
@@ -147,26 +151,28 @@ def _look(work: Work, due: _Due) -> _Found:
             except _OF_ONE as said:
                 # It alone waits: the others are taken.
                 lacking, problem = True, said
+                unsure.append(one.name)
             else:
                 fetched += [got] if got else []
                 lacking |= got is None and not known
-    return _Found(due, tuple(fetched), tuple(large), lacking, problem)
+    return _Found(due, tuple(fetched), tuple(large), tuple(unsure), lacking, problem)
 
 
 def _with_large(work: Work, found: _Found) -> _Found:
     """Its large files are stored, each at once. What cannot be had is lacking still."""
-    due, lacking = found.due, found.lacking
+    due, unsure, lacking, problem = found.due, list(found.unsure), found.lacking, found.problem
     for file in found.large:
         known = due.tags.get(file.name, "")
         try:
             got = work.source.file(due.form, due.row.remote_id, file, known)
-        except _OF_ONE:
-            lacking = True
+        except _OF_ONE as said:
+            lacking, problem = True, said
+            unsure.append(file.name)
             continue
         if got is not None:
             work.steadily(_keep, work, due.row, got)
         lacking |= got is None and not known
-    return replace(found, large=(), lacking=lacking)
+    return replace(found, large=(), unsure=tuple(unsure), lacking=lacking, problem=problem)
 
 
 def _pieces(found: Iterator[_Found]) -> Iterator[list[_Found]]:
@@ -195,6 +201,9 @@ def _store(tx: sa.Connection, work: Work, found: list[_Found]) -> None:
         row = one.due.row
         for got in one.fetched:
             _keep(tx, work, row, got)
+        if one.unsure:
+            this = (source_file.c[name] == value for name, value in _place(work, row).items())
+            tx.execute(source_file.delete().where(*this, source_file.c.name.in_(one.unsure)))
         asked = row.files_asked + 1
         pause = min(_FIRST * 2 ** min(asked, 12), _LONGEST)
         values = {"files_due_at": now + pause if one.lacking else None, "files_asked": asked if one.lacking else 0}

@@ -14,7 +14,7 @@ from namjai.problems import Problem
 from odk.xform import read_xform
 from odk.xlsform import Compiled
 from store.tables import entity, entity_list, form, form_version, source, source_form, source_list
-from sync.patience import apart
+from sync.patience import apart, of_a_form
 from sync.rows import of_form, take_again
 from sync.source import FormContent, KnownForm, RemoteForm, RemoteList, SourceProblem
 from sync.work import Work
@@ -40,7 +40,7 @@ def bring_forms(work: Work, lists: tuple[RemoteList, ...]) -> list[RemoteForm]:
     known = {one.remote for one in found if one.mark and one.remote in before and one.mark == before[one.remote].mark}
     # Submissions wait where their form could not be had.
     keeps = bool(lists)
-    return [one for one in found if one.remote in known or apart(work, f"form {one.remote}", _brought, one, keeps)]
+    return [one for one in found if one.remote in known or apart(work, of_a_form(one), _brought, one, keeps)]
 
 
 def _brought(work: Work, one: RemoteForm, keeps_lists: bool) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from cases.source_problems import SourceFilesUnread, SourceFormUnread, SourceListUnread, SourcePartUnread
 from namjai.problems import Problem
 from sync.source import (
+    RemoteForm,
+    RemoteList,
     SourceElsewhere,
     SourceForbidden,
     SourceNotThere,
-    SourcePartUnread,
     SourceProblem,
     SourceSignIn,
     SourceSlow,
@@ -18,11 +21,31 @@ from sync.source import (
 )
 from sync.work import Work
 
-# After so many failures in a row the server is asked whether it is well; after so many that is no answer any more.
-_ASK, _ENOUGH = 8, 64
-# So many parts in a row that answer too slowly are a server that is too slow.
+# After so many failures in a row the server is asked whether it is well; after so many its part is given up for now.
+_ASK, _ENOUGH = 8, 24
+# After so many parts in a row that answer too slowly, it is asked, too.
 _PARTS = 3
 _ALL_OF_IT = (SourceSignIn, SourceElsewhere, SourceUnreachable)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is read of a source by itself. `waiting`: what could not be had in earlier runs is counted apart."""
+
+    unread: type[SourcePartUnread]
+    name: str = ""
+    waiting: bool = False
+
+
+FILES = Part(SourceFilesUnread)
+
+
+def of_a_form(form: RemoteForm, *, waiting: bool = False) -> Part:
+    return Part(SourceFormUnread, form.remote, waiting)
+
+
+def of_a_list(one: RemoteList) -> Part:
+    return Part(SourceListUnread, one.name)
 
 
 class Tried(Protocol):
@@ -35,24 +58,25 @@ class Tried(Protocol):
 T = TypeVar("T", bound=Tried)
 
 
-def patient(work: Work, part: str, results: Iterator[T]) -> Iterator[T]:
+def patient(work: Work, part: Part, results: Iterator[T]) -> Iterator[T]:
     """The results of one part of the source, as long as it is single ones that cannot be had.
 
-    When many in a row cannot, that is noted as a problem of the part, and the server is asked whether it is well.
-    Raises what it says to that, or the last problem of very many in a row.
+    When many in a row cannot, in however many calls, that is noted as a problem of the part, and the server is asked
+    whether it is well. Raises what it says to that, or the last problem of very many in a row.
     """
-    failed = 0
     for one in results:
-        failed = failed + 1 if one.problem else 0
+        work.in_a_row[part] = work.in_a_row[part] + 1 if one.problem else 0
         yield one
-        if failed and failed % _ASK == 0 and one.problem:
+        failed = work.in_a_row[part]
+        if one.problem and failed >= _ASK:
             if failed >= _ENOUGH:
                 raise one.problem
-            work.source.check()
-            _note(work, part, one.problem)
+            if failed % _ASK == 0:
+                work.source.check()
+                _note(work, part, one.problem)
 
 
-def apart(work: Work, part: str, do: Callable[..., Any], *given: Any) -> bool:
+def apart(work: Work, part: Part, do: Callable[..., Any], *given: Any) -> bool:
     """`do(work, *given)` for one part of the source, and whether it went well. What speaks of this part alone is noted
     as a problem, so that the others go on. Raises SourceProblem for all of the source."""
     try:
@@ -63,8 +87,8 @@ def apart(work: Work, part: str, do: Callable[..., Any], *given: Any) -> bool:
         work.problems.append(problem)
     except SourceProblem as problem:
         work.failed_parts, work.part_failed = work.failed_parts + 1, problem
-        if isinstance(problem, SourceSlow) and work.failed_parts >= _PARTS:
-            raise
+        if isinstance(problem, SourceSlow) and work.failed_parts % _PARTS == 0:
+            work.source.check()
         _note(work, part, problem)
     else:
         work.failed_parts = 0
@@ -72,8 +96,8 @@ def apart(work: Work, part: str, do: Callable[..., Any], *given: Any) -> bool:
     return False
 
 
-def _note(work: Work, part: str, problem: Problem) -> None:
+def _note(work: Work, part: Part, problem: Problem) -> None:
     """Once for each part, whatever else of it cannot be had."""
-    said = SourcePartUnread(name=work.name, part=part, reason=problem.code)
-    if not any(one.code == said.code and one.facts == said.facts for one in work.problems):
+    said = part.unread(name=work.name, part=part.name, reason=problem.code)
+    if not any(isinstance(one, part.unread) and one.facts["part"] == part.name for one in work.problems):
         work.problems.append(said)

@@ -24,7 +24,7 @@ from sync.batch import Batch, news
 from sync.feed import bring_entities
 from sync.files import bring_files
 from sync.forms import bring_forms, bring_lists, forms_of
-from sync.patience import apart
+from sync.patience import FILES, apart, of_a_form, of_a_list
 from sync.progress import Noted
 from sync.rows import of_form, take_again
 from sync.seen import Seen
@@ -35,6 +35,7 @@ _CENSUS_EVERY = dt.timedelta(hours=24)
 _CENSUS_ROWS = 500
 # Of what could not be had in earlier runs: so many are asked for in one run, so many at once.
 _WAITING, _WAITING_AT_ONCE = 1000, 25
+_OFTEN, _NOW_AND_THEN = 10, 0.1
 # Seconds that a thread may go on while another one wants to.
 _TURN = 0.00005
 # Pages that are downloading while one is stored.
@@ -97,21 +98,21 @@ def _everything(work: Work) -> None:
     # Asked once for all forms: of those in which nothing changed, nothing else is asked.
     rows = {row.remote: row for row in work.look(_all, forms_of(work))}
     unsettled = set(work.look(_unsettled, work))
-    well = [apart(work, f"form {one.remote}", _form, one, rows[one.remote], one.remote in unsettled) for one in forms]
+    well = [apart(work, of_a_form(one), _form, one, rows[one.remote], one.remote in unsettled) for one in forms]
     if forms and not any(well) and work.part_failed:
         # Where not one form could be had, it is no matter of forms.
         work.problems.insert(0, work.part_failed)
     for one in lists:
         work.tell("entities", one.name, 0, None)
-        apart(work, f"entity list {one.name}", bring_entities, one)
-    bring_files(work)
+        apart(work, of_a_list(one), bring_entities, one)
+    apart(work, FILES, bring_files)
     work.reached_end = True
 
 
 def _form(work: Work, form: RemoteForm, row: sa.Row, unsettled: bool) -> None:
     """What changed in one form; then a census, when it is due or when the numbers say that something is missing."""
     if unsettled:
-        apart(work, f"form {form.remote}", _waiting, form)
+        apart(work, of_a_form(form), _waiting, form)
     total = _changes(work, form, row.cursor)
     if total is not None:
         row = work.look(lambda tx: tx.execute(sa.select(source_form).where(*of_form(work, form))).one())
@@ -186,6 +187,9 @@ def _waiting(work: Work, form: RemoteForm) -> None:
         source_row.c.mark.is_(None),
         source_row.c.deleted_at.is_(None),
     )
+    if not (work.full or work.everything_due):
+        # What failed often is asked for now and then.
+        query = query.where(sa.or_(source_row.c.tries < _OFTEN, sa.func.random() < _NOW_AND_THEN))
     # Those first that were asked for least: what can be had must not wait for ever behind what cannot.
     query = query.order_by(source_row.c.tries, source_row.c.remote_id).limit(_WAITING)
     for some in _cut(iter(work.look(lambda tx: list(tx.scalars(query)))), _WAITING_AT_ONCE):
@@ -198,7 +202,7 @@ def _waiting(work: Work, form: RemoteForm) -> None:
                 work.steadily(_tried, work, form, remote_id)
                 break
             rows += [row] if row else []
-        Batch(work, form, rows).store()
+        Batch(work, form, rows, waiting=True).store()
         if problem:
             raise problem
 

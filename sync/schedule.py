@@ -8,7 +8,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from cases import source_trials
+from cases import source_trials, sources
 from cases.projects import all_projects, in_project
 from store.jobs import READ_DUE_SOURCES, READ_SOURCE, defer_once, handles, repeats
 from store.opening import KEEPER, Store
@@ -19,6 +19,8 @@ from sync.work import timezone_of
 # Everything is compared at night, when tablets and people are at rest.
 _NIGHT = range(1, 5)
 _CENSUS = dt.timedelta(hours=20)
+# Seconds until a run that was asked for is tried again, when another one is at work.
+_BUSY = 30
 
 
 @repeats(READ_DUE_SOURCES, "* * * * *")
@@ -46,7 +48,12 @@ def read(store: Store, project: str, source: str, full: bool = False, asked: boo
         all_of_it = full or (bool(rows) and _census_is_due(tx, rows[0]))
     for row in rows:
         if asked or row.paused_at is None:
-            run(store, row, full=all_of_it, wait=full, everything_due=asked)
+            done = run(store, row, full=all_of_it, wait=False, everything_due=asked)
+            if done.busy and full:
+                # It waits without a place at work: another source may need that.
+                with store.database.begin(in_project(UUID(project), "worker")) as tx:
+                    again = {"project": project, "source": source, "full": full, "asked": asked}
+                    defer_once(tx, READ_SOURCE, sources.waiting_lock(row.id, full=full), after=_BUSY, **again)
 
 
 def is_due(row: sa.Row, now: dt.datetime) -> bool:

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from cases.source_problems import (
+    SourceBrokeOff,
     SourceElsewhere,
     SourceForbidden,
     SourceNotThere,
-    SourcePartUnread,
     SourceProblem,
     SourceSignIn,
     SourceSlow,
@@ -276,10 +276,10 @@ __all__ = [
     "RemoteList",
     "Row",
     "Source",
+    "SourceBrokeOff",
     "SourceElsewhere",
     "SourceForbidden",
     "SourceNotThere",
-    "SourcePartUnread",
     "SourceProblem",
     "SourceSignIn",
     "SourceSlow",

@@ -23,6 +23,7 @@ import urllib3
 
 from sync.line import MOST_BYTES, Elsewhere, Line, Reader, TooMuch
 from sync.source import (
+    SourceBrokeOff,
     SourceElsewhere,
     SourceForbidden,
     SourceNotThere,
@@ -37,7 +38,18 @@ from sync.source import (
 _BUSY = {408, 423, 425, 429, 500, 502, 503, 504}
 # How often what looks cut short is asked for.
 _CUT_SHORT = 4
+# There is no way to the server; all else that breaks, breaks while it answers.
+_NO_WAY = (
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.ProxyError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ProxyError,
+)
+_SILENT = (TimeoutError, requests.exceptions.ReadTimeout, urllib3.exceptions.ReadTimeoutError)
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+# A large answer may take longer than others: so many bytes a second are fast enough.
+_FAST_ENOUGH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +214,8 @@ class Wire:
             return None
         try:
             with self._translated():
-                body = Reader(response, self.patience.answer).whole(most)
+                longest = max(self.patience.answer, (response.length_remaining or 0) / _FAST_ENOUGH)
+                body = Reader(response, longest).whole(most)
                 return Answer(response.status, response.headers, body)
         finally:
             response.close()
@@ -246,10 +259,12 @@ class Wire:
             raise self.problem(SourceUnreachable) from None
         except TooMuch:
             raise SourceTooLarge(name=self._name, most=MOST_BYTES // 1024 // 1024) from None
-        except TimeoutError:
+        except _NO_WAY:
+            raise _Again(self.problem(SourceUnreachable)) from None
+        except _SILENT:
             raise _Again(self.problem(SourceSlow)) from None
         except _BROKEN:
-            raise _Again(self.problem(SourceUnreachable)) from None
+            raise _Again(self.problem(SourceBrokeOff)) from None
 
     def _asked(
         self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
