@@ -30,9 +30,11 @@ _ALL_OF_IT = (SourceSignIn, SourceElsewhere, SourceUnreachable)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is read of a source by itself. `waiting`: what could not be had in earlier runs is counted apart."""
+    """What is read of a source by itself: its address there, and its name for people. `waiting`: what could not be had
+    in earlier runs is counted apart."""
 
     unread: type[SourcePartUnread]
+    remote: str = ""
     name: str = ""
     waiting: bool = False
 
@@ -41,11 +43,11 @@ FILES = Part(SourceFilesUnread)
 
 
 def of_a_form(form: RemoteForm, *, waiting: bool = False) -> Part:
-    return Part(SourceFormUnread, form.remote, waiting)
+    return Part(SourceFormUnread, form.remote, form.title, waiting)
 
 
 def of_a_list(one: RemoteList) -> Part:
-    return Part(SourceListUnread, one.name)
+    return Part(SourceListUnread, one.name, one.name)
 
 
 class Tried(Protocol):
