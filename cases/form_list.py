@@ -48,6 +48,12 @@ def forms(tx: sa.Connection, project: UUID, titles: Titles) -> list[dict[str, An
     return found
 
 
+def ids(tx: sa.Connection, project: UUID) -> list[str]:
+    """The form ids of a project."""
+    query = sa.select(form.c.xml_form_id).where(form.c.project_id == project)
+    return list(tx.scalars(query.order_by(form.c.xml_form_id)))
+
+
 def one(tx: sa.Connection, project: UUID, form_id: str, titles: Titles) -> dict[str, Any]:
     """One form: `form`, `versions`, `questions`, `media`. Raises NotFound."""
     row = tx.execute(sa.select(form).where(form.c.project_id == project, form.c.xml_form_id == form_id)).one_or_none()

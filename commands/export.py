@@ -43,6 +43,7 @@ def export(
     """
     from cases.export_requests import note_export
     from cases.export_wish import Wish
+    from cases.form_list import ids
     from commands.opening import opened, project_actor
     from exports.tables import collect_seldom, write
     from exports.target import complete
@@ -60,6 +61,10 @@ def export(
     collect_seldom()
     with opened() as store:
         actor = project_actor(store, project)
+        with store.database.begin(actor) as tx:
+            known = ids(tx, actor.project)
+        if form not in known:
+            raise click.UsageError(f"There is no form {form} here. There is: {', '.join(known) or 'none yet'}.")
         with complete(out) as file:
             # Committed before anything is read: a file that was made is always in the audit.
             with store.database.begin(actor) as tx:

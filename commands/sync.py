@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("namjai.sync")
 _COMPARE_EVERY = 24 * 3600
+# In the singular where that is another word.
+_ONE = {"forms": "form version", "remarks": "comment", "files": "file", "entities": "entity"}
+_ONE |= {"entities_deleted": "entity deleted", "files_missing": "submission whose files have not come"}
 _SHOWN = {
     "forms": "form versions",
     "new": "new",
@@ -97,7 +100,11 @@ def _once(store: Store, actor: Actor, names: tuple[str, ...], full: bool) -> int
 
 
 def _say(done: Ran, seconds: float) -> int:
-    said = ", ".join(f"{done.counts[key]} {word}" for key, word in _SHOWN.items() if done.counts.get(key))
+    said = ", ".join(
+        f"{number} {_ONE.get(key, word) if number == 1 else word}"
+        for key, word in _SHOWN.items()
+        if (number := done.counts.get(key))
+    )
     nothing = "nothing new" if done.problem is None else "nothing came"
     click.echo(f"{done.name}: {said or nothing} ({seconds:.1f} s)")
     if done.problem is None:
