@@ -90,6 +90,18 @@ class SourceElsewhere(SourceProblem):
     th = "{name} ส่งต่อไปยังเซิร์ฟเวอร์อื่น ระบบไม่ตามไปเพราะรหัสผ่านจะรั่วไหล แก้ที่อยู่ให้ถูกต้อง"
 
 
+class SourceFileElsewhere(SourceTalksOtherwise):
+    code = "source-file-elsewhere"
+    en = (
+        "{name} keeps photos and files at another server. Namjai does not follow there, because that server would see "
+        "the token. The answers were read; the files stay where they are."
+    )
+    th = (
+        "{name} เก็บรูปและไฟล์ไว้ที่เซิร์ฟเวอร์อื่น ระบบไม่ตามไปเพราะโทเคนจะรั่วไหล "
+        "อ่านคำตอบแล้ว ส่วนไฟล์ยังอยู่ที่เดิม"
+    )
+
+
 class SourceUncertain(SourceProblem):
     code = "source-uncertain"
     en = "{name} lists other numbers than it counts. Nothing was held for deleted; Namjai counts again in the next run."

@@ -47,6 +47,7 @@ from sync.source import (
     RemoteForm,
     Row,
     SourceElsewhere,
+    SourceFileElsewhere,
     SourceForbidden,
     SourceNotThere,
     SourceSignIn,
@@ -321,7 +322,7 @@ class Central(CentralLists):
             found = self._wire.get(at, f"file of {form.remote}", headers=asked, or_none=True, most=most)
         except SourceElsewhere:
             # Its files lie at another server, which must not have our token.
-            raise self._wire.problem(SourceTalksOtherwise) from None
+            raise self._wire.problem(SourceFileElsewhere) from None
         if found is None or found.status == 304:
             return None
         kind = found.headers.get("Content-Type", "application/octet-stream")

@@ -22,6 +22,7 @@ from sync.source import (
     RemoteForm,
     Row,
     SourceElsewhere,
+    SourceFileElsewhere,
     SourceNotThere,
     SourceProblem,
     SourceSlow,
@@ -159,7 +160,7 @@ class KoboContent(KoboChanges):
             found = self._kobo.file(file.address, f"file of {form.remote}", most)
         except SourceElsewhere:
             # Its files lie at another server, which must not have our token.
-            raise self._kobo.wire.problem(SourceTalksOtherwise) from None
+            raise self._kobo.wire.problem(SourceFileElsewhere) from None
         if found is None:
             return None
         kind = found.headers.get("Content-Type", "application/octet-stream")

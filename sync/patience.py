@@ -12,6 +12,7 @@ from sync.source import (
     RemoteForm,
     RemoteList,
     SourceElsewhere,
+    SourceFileElsewhere,
     SourceForbidden,
     SourceNotThere,
     SourceProblem,
@@ -67,6 +68,12 @@ def patient(work: Work, part: Part, results: Iterator[T]) -> Iterator[T]:
     whether it is well. Raises what it says to that, or the last problem of very many in a row.
     """
     for one in results:
+        if isinstance(one.problem, SourceFileElsewhere):
+            # That lasts, and is nobody's fault: it is said once.
+            if not any(isinstance(said, SourceFileElsewhere) for said in work.problems):
+                work.problems.append(one.problem)
+            yield one
+            continue
         work.in_a_row[part] = work.in_a_row[part] + 1 if one.problem else 0
         yield one
         failed = work.in_a_row[part]

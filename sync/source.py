@@ -16,6 +16,7 @@ from uuid import UUID
 from cases.source_problems import (
     SourceBrokeOff,
     SourceElsewhere,
+    SourceFileElsewhere,
     SourceForbidden,
     SourceNotThere,
     SourceProblem,
@@ -278,6 +279,7 @@ __all__ = [
     "Source",
     "SourceBrokeOff",
     "SourceElsewhere",
+    "SourceFileElsewhere",
     "SourceForbidden",
     "SourceNotThere",
     "SourceProblem",

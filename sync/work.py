@@ -26,7 +26,7 @@ from store.tables import project as project_table
 from store.tables import source as source_table
 from store.tables import source_run
 from submissions.submitters import Submitter
-from sync.source import Source, SourceProblem
+from sync.source import Source, SourceFileElsewhere, SourceProblem
 
 # Serialization failure, deadlock, and a statement that somebody cancelled: the same once more may go well.
 _AGAIN = {"40001", "40P01", "57014"}
@@ -179,8 +179,7 @@ def end(work: Work) -> None:
             .values(ended_at=now, counts=dict(work.counts), progress=None, **said)
         )
         done = {}
-        if work.reached_end and not any(isinstance(one, SourceProblem) for one in work.problems):
-            # What cannot be used here, such as a list that somebody else keeps, was read all the same.
+        if work.reached_end and not any(_is_lacking(one) for one in work.problems):
             done["succeeded_at"] = now
         if work.reached_end and work.full:
             done["census_at"] = now
@@ -189,6 +188,12 @@ def end(work: Work) -> None:
             .where(*_is(work), source_table.c.run_id == work.run_id)
             .values(run_id=None, **said, **done)
         )
+
+
+def _is_lacking(problem: Problem) -> bool:
+    """Whether something is lacking that the next run may bring. What cannot be used here, such as a list that somebody
+    else keeps, was read all the same; what lies elsewhere stays there."""
+    return isinstance(problem, SourceProblem) and not isinstance(problem, SourceFileElsewhere)
 
 
 def timezone_of(tx: sa.Connection, project: UUID) -> str:

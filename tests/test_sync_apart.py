@@ -256,6 +256,19 @@ def test_large_files_are_fetched_one_at_a_time_and_one_beyond_all_measure_waits(
     assert due[ROOT] is None and due[SECOND] is not None
 
 
+def test_files_that_lie_at_another_server_are_said_once_and_nothing_else_waits_for_them(store, aftercare, world, central):
+    other = serve(World())
+    add_central(store, aftercare, central)
+    Team(world).houses(12, photo=True)
+    central.fail("redirect", "/attachments/", times=10**6, text=f"{other.url}/a.jpg")
+    done = sync(store, aftercare)
+    assert done.counts["new"] == 12 and done.problem.code == "source-file-elsewhere", done
+    with store.database.begin(aftercare) as tx:
+        assert tx.scalar(sa.select(source.c.succeeded_at)) is not None
+    assert other.asked == []
+    other.close()
+
+
 @pytest.mark.parametrize("failing", ["nothing", "attachments/a.jpg", "/attachments"])
 def test_a_photo_that_an_edit_replaced_under_the_same_name_comes_with_the_edit(store, aftercare, world, central, failing):
     add_central(store, aftercare, central, patience=ONE_TRY)

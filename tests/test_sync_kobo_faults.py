@@ -81,7 +81,7 @@ LASTING = [
     ("html", "format=json", "source-talks-otherwise"), ("html", "/assets/?", "source-talks-otherwise"), ("500", "format=json", "source-slow"),
     ("403", "/assets/?", "source-forbidden"), ("403", "/data/", "source-forbidden"), ("404", "/data/", "source-not-there"), ("drip", "format=json", "source-slow"),
     ("redirect", "format=json", "source-elsewhere"), ("redirect", "/assets/?", "source-elsewhere"), ("truncated", "format=json", "source-talks-otherwise"),
-    ("reset", "", "source-unreachable"), ("500", "format=xml", "source-form-unread"), ("html", "format=xml", "source-form-unread"), ("reversed", "format=json", "source-talks-otherwise"),
+    ("reset", "", "source-broke-off"), ("500", "format=xml", "source-form-unread"), ("html", "format=xml", "source-form-unread"), ("reversed", "format=json", "source-talks-otherwise"),
 ]
 
 

@@ -49,13 +49,13 @@ _LASTING = {
     "an HTML sign-in page with 200 at the list of forms": ("html", "forms", "source-talks-otherwise", ALL, ()),
     "an HTML sign-in page with 200 when signing in": ("html", "sign-in", "source-talks-otherwise", CENTRAL, ()),
     "500 at the listing for ever": ("500", "listing", "source-slow", ALL, ()),
-    "500 at all content": ("500", "content", "source-slow", ALL, ()),
+    "500 at all content": ("500", "content", "source-form-unread", ALL, ()),
     "403 at the list of forms": ("403", "forms", "source-forbidden", ALL, CENTRAL),
     "403 at the listing": ("403", "listing", "source-forbidden", CENTRAL, ()),
     "404 at the project": ("404", "forms", "source-not-there", CENTRAL, ()),
-    "one byte a second at the listing": ("drip", "listing", "source-slow", ALL, CENTRAL),
+    "one byte a second at the listing": ("drip", "listing", ("source-slow", "source-form-unread"), ALL, CENTRAL),
     "half an answer at the listing for ever": ("truncated", "listing", "source-talks-otherwise", ALL, ()),
-    "a server that hangs up on everything": ("reset", "", "source-unreachable", ALL, ALL),
+    "a server that hangs up on everything": ("reset", "", ("source-broke-off", "source-unreachable"), ALL, ALL),
     "a password that holds no longer": ("401", "sign-in", "source-sign-in", CENTRAL, ()),
 }
 
@@ -63,7 +63,8 @@ _LASTING = {
 def _lasting(kind: str, place: str, said: str):  # type: ignore[no-untyped-def]
     def play(scene: Scene) -> None:
         scene.acts(6)
-        scene.fails_for_good(kind, place, said)
+        # Each form is given its time.
+        scene.fails_for_good(kind, place, said, within=90 if kind == "drip" else 30)
 
     return play
 
@@ -78,7 +79,8 @@ def _elsewhere(place: str):  # type: ignore[no-untyped-def]
         other = scene.stage.server.another()
         scene.doubles.append(other)
         scene.acts(4)
-        scene.fails_for_good("redirect", place, "source-elsewhere", text=f"{other.url}/v1/projects/6/forms")
+        said = "source-file-elsewhere" if place == "files" else "source-elsewhere"
+        scene.fails_for_good("redirect", place, said, text=f"{other.url}/v1/projects/6/forms")
         assert other.asked == [] and other.tokens_seen == []
 
     return play
