@@ -35,6 +35,7 @@ from sync.central_words import (
 from sync.listing import items
 from sync.parallel import Hands
 from sync.source import (
+    OF_ONE,
     Account,
     Content,
     Cursor,
@@ -49,7 +50,6 @@ from sync.source import (
     SourceElsewhere,
     SourceFileElsewhere,
     SourceForbidden,
-    SourceNotThere,
     SourceSignIn,
     SourceSlow,
     SourceTalksOtherwise,
@@ -276,7 +276,7 @@ class Central(CentralLists):
                     versions = (VersionContent(xml.body, row.received_at, row.inline.get("deviceId")),)
                     return Content(row, versions, self._remarks(form, at) if row.review_mark else ())
             return self._edited(form, row, at)
-        except (SourceSlow, SourceTalksOtherwise, SourceNotThere) as problem:
+        except OF_ONE as problem:
             return Content(row, problem=problem)
         except (KeyError, TypeError, ValueError, AttributeError):
             return Content(row, problem=self._wire.problem(SourceTalksOtherwise))

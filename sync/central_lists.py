@@ -12,7 +12,7 @@ from submissions.entity_feed import RemoteEntity
 from sync.central_words import head_of, newest, since_after, since_of, skiptoken, state_of, text_of
 from sync.listing import items
 from sync.parallel import in_parallel
-from sync.source import Cursor, EntityPage, RemoteList, SourceForbidden, SourceSlow, SourceTalksOtherwise
+from sync.source import OF_ONE, Cursor, EntityPage, RemoteList, SourceForbidden, SourceTalksOtherwise
 from sync.wire import Wire
 
 _PAGE_ROWS = 250
@@ -101,7 +101,7 @@ class CentralLists:
         try:
             head = self._wire.json(at, f"entity list {name}", or_none=True)
             said = self._wire.json(f"{at}/versions", f"entity list {name}", or_none=True) if head else None
-        except (SourceSlow, SourceTalksOtherwise) as problem:
+        except OF_ONE as problem:
             return RemoteEntity(uuid, (), problem=problem)
         if not head or not said:
             return None

@@ -15,7 +15,7 @@ from namjai.problems import Problem
 from store.tables import source_list
 from submissions import entity_feed
 from submissions.entity_feed import RemoteEntity
-from sync.patience import of_a_list, patient
+from sync.patience import note, of_a_list, patient
 from sync.seen import Seen
 from sync.source import RemoteList, SourceProblem
 from sync.work import Work
@@ -50,8 +50,7 @@ def bring_entities(work: Work, one: RemoteList) -> None:
         # The first pass was everything.
         work.steadily(_compared, work, one, now)
     if one.name in work.lists_unsure:
-        # What could not be had now is found by comparing everything, within the hour.
-        work.steadily(_compared, work, one, now - _CENSUS_EVERY + _SOON)
+        note(work, of_a_list(one), work.lists_unsure[one.name])
 
 
 def _census(work: Work, one: RemoteList) -> None:
@@ -76,8 +75,14 @@ def _compared(tx: sa.Connection, work: Work, one: RemoteList, at: dt.datetime) -
     tx.execute(source_list.update().where(*_of(work, one)).values(census_at=at))
 
 
+def _soon() -> dt.datetime:
+    """When a list counts as compared of which something could not be had: it is compared again within the hour."""
+    return dt.datetime.now(dt.UTC) - _CENSUS_EVERY + _SOON
+
+
 def _counted(tx: sa.Connection, work: Work, one: RemoteList) -> None:
-    values = {"live": entity_feed.count(tx, work.project, one.name), "census_at": dt.datetime.now(dt.UTC)}
+    at = _soon() if one.name in work.lists_unsure else dt.datetime.now(dt.UTC)
+    values = {"live": entity_feed.count(tx, work.project, one.name), "census_at": at}
     tx.execute(source_list.update().where(*_of(work, one)).values(**values))
 
 
@@ -103,7 +108,7 @@ def _take(
     live = 0
     for entity in sorted(given, key=lambda entity: entity.uuid):
         if entity.problem is not None:
-            work.lists_unsure.add(one.name)
+            work.lists_unsure[one.name] = entity.problem
             continue
         if not entity.versions:
             work.problems.append(EntityBroken(name=work.name, list=one.name))
@@ -117,7 +122,9 @@ def _take(
     values: dict[str, Any] = {"live": source_list.c.live + live}
     if cursor is not None:
         values["cursor"] = dict(cursor)
-    if live or cursor is not None:
+    if one.name in work.lists_unsure:
+        values["census_at"] = _soon()
+    if live or cursor is not None or one.name in work.lists_unsure:
         tx.execute(source_list.update().where(*_of(work, one)).values(**values))
 
 

@@ -16,16 +16,7 @@ from store.tables import source_file, source_form, source_row
 from submissions import attachments
 from sync.parallel import Hands
 from sync.patience import FILES, patient
-from sync.source import (
-    FetchedFile,
-    RemoteFile,
-    RemoteForm,
-    SourceNotThere,
-    SourceProblem,
-    SourceSlow,
-    SourceTalksOtherwise,
-    SourceTooLarge,
-)
+from sync.source import OF_ONE, FetchedFile, RemoteFile, RemoteForm, SourceProblem, SourceTooLarge
 from sync.work import Work
 
 _AT_ONCE = 40
@@ -34,9 +25,6 @@ _BYTES_AT_ONCE = 4 * 1024 * 1024
 _LARGE = 8 * 1024 * 1024
 # A file that has not come is asked for again later and later, up to twice a day; a full run asks always.
 _FIRST, _LONGEST = dt.timedelta(minutes=2), dt.timedelta(hours=12)
-
-# What one submission or file cannot be had for, while the others can.
-_OF_ONE = (SourceSlow, SourceTalksOtherwise, SourceNotThere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +56,38 @@ class _Found:
 
 def bring_files(work: Work) -> None:
     """Ask for the files that are due and store what is there. Raises SourceProblem for all of a source."""
-    done, after = 0, ("", "")
+    lacking: set[tuple[str, str]] = set()
+    # What lacked something before comes behind all that did not: it must not keep the others waiting for ever.
+    for before in (False, True):
+        _bring(work, before, lacking)
+
+
+def _bring(work: Work, before: bool, lacking: set[tuple[str, str]]) -> None:
+    """Those that lacked something in an earlier run, or the others. In this run each is asked for once."""
+    done, after = 0, (0, "", "")
     with closing(Hands(max(work.source.connections, 1))) as hands:
-        while batch := work.look(_due, work, after):
-            after = (batch[-1].row.remote, batch[-1].row.remote_id)
+        while rows := work.look(_due, work, after, before):
+            after = (rows[-1].row.files_asked, rows[-1].row.remote, rows[-1].row.remote_id)
+            batch = [one for one in rows if (one.row.remote, one.row.remote_id) not in lacking]
             with closing(hands.each(lambda one: _look(work, one), batch, lambda found: found.weight)) as found:
                 whole = (_with_large(work, one) for one in found)
                 for some in _pieces(patient(work, FILES, whole)):
                     work.steadily(_store, work, some)
+                    lacking |= {(one.due.row.remote, one.due.row.remote_id) for one in some if one.lacking}
                     done += len(some)
                     work.tell("files", "", done, None)
 
 
-def _due(tx: sa.Connection, work: Work, after: tuple[str, str]) -> list[_Due]:
-    """The next submissions in the order of their addresses: those due, or in a full run all that are there."""
-    here = (source_row.c.project_id == work.project, source_row.c.source_id == work.id)
+def _due(tx: sa.Connection, work: Work, after: tuple[int, str, str], before: bool) -> list[_Due]:
+    """The next submissions, those asked for least first and by their addresses: those due, or in a full run all that
+    are there. `before`: of those that lacked something before."""
+    here = [source_row.c.project_id == work.project, source_row.c.source_id == work.id]
+    order = [source_row.c.remote, source_row.c.remote_id]
+    if before:
+        order = [source_row.c.files_asked, *order]
+        here += [source_row.c.files_asked > 0, source_row.c.files_due_at.is_not(None)]
+    else:
+        here += [source_row.c.files_asked == 0]
     query = (
         sa.select(source_row, source_form.c.xml_form_id, source_form.c.title)
         .join(
@@ -94,8 +99,8 @@ def _due(tx: sa.Connection, work: Work, after: tuple[str, str]) -> list[_Due]:
             ),
         )
         .where(*here, source_row.c.deleted_at.is_(None), source_row.c.submission_id.is_not(None))
-        .where(sa.tuple_(source_row.c.remote, source_row.c.remote_id) > after)
-        .order_by(source_row.c.remote, source_row.c.remote_id)
+        .where(sa.tuple_(*order) > after[-len(order) :])
+        .order_by(*order)
         .limit(_AT_ONCE)
     )
     has_files = sa.exists().where(
@@ -137,7 +142,7 @@ def _look(work: Work, due: _Due) -> _Found:
     again = work.full or due.row.files_asked == 0
     try:
         named = work.source.files(due.form, due.row.remote_id)
-    except _OF_ONE as said:
+    except OF_ONE as said:
         return _Found(due, unsure=tuple(due.tags) if again else (), lacking=True, problem=said)
     for one in named:
         known = due.tags.get(one.name, "")
@@ -148,7 +153,7 @@ def _look(work: Work, due: _Due) -> _Found:
                 got = work.source.file(due.form, due.row.remote_id, one, known, most=_LARGE)
             except SourceTooLarge:
                 large.append(one)
-            except _OF_ONE as said:
+            except OF_ONE as said:
                 # It alone waits: the others are taken.
                 lacking, problem = True, said
                 unsure.append(one.name)
@@ -165,7 +170,7 @@ def _with_large(work: Work, found: _Found) -> _Found:
         known = due.tags.get(file.name, "")
         try:
             got = work.source.file(due.form, due.row.remote_id, file, known)
-        except _OF_ONE as said:
+        except OF_ONE as said:
             lacking, problem = True, said
             unsure.append(file.name)
             continue

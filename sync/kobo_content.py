@@ -16,6 +16,7 @@ from sync.kobo_wire import KoboWire, after_id, data
 from sync.kobo_words import Place, files_of, is_uuid, named_in, uploads_of
 from sync.parallel import Flat, Hands
 from sync.source import (
+    OF_ONE,
     Content,
     FetchedFile,
     RemoteFile,
@@ -81,7 +82,7 @@ class KoboContent(KoboChanges):
                 if found is None:
                     return Content(row, gone=True)
             return self._read(form, row, found)
-        except (SourceSlow, SourceTalksOtherwise, SourceNotThere) as problem:
+        except OF_ONE as problem:
             return Content(row, problem=problem)
 
     def _single(self, form: RemoteForm, row: Row) -> etree._Element | None:

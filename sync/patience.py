@@ -82,7 +82,7 @@ def patient(work: Work, part: Part, results: Iterator[T]) -> Iterator[T]:
                 raise one.problem
             if failed % _ASK == 0:
                 work.source.check()
-                _note(work, part, one.problem)
+                note(work, part, one.problem)
 
 
 def apart(work: Work, part: Part, do: Callable[..., Any], *given: Any) -> bool:
@@ -98,14 +98,14 @@ def apart(work: Work, part: Part, do: Callable[..., Any], *given: Any) -> bool:
         work.failed_parts, work.part_failed = work.failed_parts + 1, problem
         if isinstance(problem, SourceSlow) and work.failed_parts % _PARTS == 0:
             work.source.check()
-        _note(work, part, problem)
+        note(work, part, problem)
     else:
         work.failed_parts = 0
         return True
     return False
 
 
-def _note(work: Work, part: Part, problem: Problem) -> None:
+def note(work: Work, part: Part, problem: Problem) -> None:
     """Once for each part, whatever else of it cannot be had."""
     said = part.unread(name=work.name, part=part.name, reason=problem.code)
     if not any(isinstance(one, part.unread) and one.facts["part"] == part.name for one in work.problems):

@@ -24,11 +24,11 @@ from sync.batch import Batch, news
 from sync.feed import bring_entities
 from sync.files import bring_files
 from sync.forms import bring_forms, bring_lists, forms_of
-from sync.patience import FILES, apart, of_a_form, of_a_list
+from sync.patience import FILES, apart, of_a_form, of_a_list, patient
 from sync.progress import Noted
 from sync.rows import of_form, take_again
 from sync.seen import Seen
-from sync.source import Page, RemoteForm, Row, SourceProblem, SourceUncertain
+from sync.source import OF_ONE, Page, RemoteForm, Row, SourceProblem, SourceUncertain
 from sync.work import Progress, Work, alone, begin, end, timezone_of
 
 _CENSUS_EVERY = dt.timedelta(hours=24)
@@ -194,17 +194,31 @@ def _waiting(work: Work, form: RemoteForm) -> None:
     query = query.order_by(source_row.c.tries, source_row.c.remote_id).limit(_WAITING)
     for some in _cut(iter(work.look(lambda tx: list(tx.scalars(query)))), _WAITING_AT_ONCE):
         rows, problem = [], None
-        for remote_id in some:
-            try:
-                row = work.source.look(form, remote_id)
-            except SourceProblem as said:
-                problem = said
-                work.steadily(_tried, work, form, remote_id)
-                break
-            rows += [row] if row else []
+        try:
+            looked = (_now(work, form, remote_id) for remote_id in some)
+            for one in patient(work, of_a_form(form, waiting=True), looked):
+                rows += [one.row] if one.row else []
+        except SourceProblem as said:
+            problem = said
         Batch(work, form, rows, waiting=True).store()
         if problem:
             raise problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What a source says of one row now. Neither: it is deleted."""
+
+    row: Row | None = None
+    problem: Problem | None = None
+
+
+def _now(work: Work, form: RemoteForm, remote_id: str) -> _Looked:
+    try:
+        return _Looked(work.source.look(form, remote_id))
+    except OF_ONE as problem:
+        work.steadily(_tried, work, form, remote_id)
+        return _Looked(problem=problem)
 
 
 def _tried(tx: sa.Connection, work: Work, form: RemoteForm, remote_id: str) -> None:

@@ -33,6 +33,9 @@ from submissions.entity_feed import RemoteEntity
 from submissions.review import ReviewState
 from submissions.submitters import Submitter
 
+# For what a single row, entity or file may be refused while the others are not.
+OF_ONE = (SourceSlow, SourceTalksOtherwise, SourceNotThere, SourceForbidden)
+
 Cursor = Mapping[str, Any]
 
 
@@ -264,6 +267,7 @@ class Source(Protocol):
 
 # Whoever writes a source finds here what it may raise.
 __all__ = [
+    "OF_ONE",
     "Account",
     "Content",
     "Cursor",

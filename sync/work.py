@@ -61,8 +61,8 @@ class Work:
     submitters: dict[Submitter, UUID] = field(default_factory=dict, repr=False)
     # Forms of which something was deleted while it was read: numbers alone do not show what became of it.
     unsure: set[str] = field(default_factory=set)
-    # Entity lists of which something could not be had.
-    lists_unsure: set[str] = field(default_factory=set)
+    # Entity lists of which something could not be had, and why.
+    lists_unsure: dict[str, Problem] = field(default_factory=dict)
     # How many of one part could not be had, one after the other, in all of this run.
     in_a_row: Counter = field(default_factory=Counter)
     # How many parts of the source could not be had, one after the other, and why the last one could not.

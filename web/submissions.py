@@ -18,6 +18,7 @@ from cases.titles import Titles
 from cases.who import of_submissions
 from namjai.problems import NotFound, Problem
 from store.tables import cases, membership
+from submissions.form_versions import TABLETS
 from submissions.review import ReviewState, say, set_review_state
 from web import words
 from web.frame import page, toast
@@ -88,7 +89,9 @@ def decide(id: UUID) -> Any:
     following = review_queue.next_after(g.tx, g.actor, row)
     said = {
         "approved": t("Approved.", "อนุมัติแล้ว"),
-        "has_issues": t("Sent back with your reason.", "ส่งกลับพร้อมเหตุผลแล้ว"),
+        "has_issues": t("Sent back with your reason.", "ส่งกลับพร้อมเหตุผลแล้ว")
+        if row.form_origin == TABLETS
+        else t("Marked with your reason.", "บันทึกเหตุผลแล้ว"),
         "rejected": t("Rejected.", "บันทึกว่าไม่รับแล้ว"),
     }[str(state)]
     toast(said, undo_url=url_for("submissions.undo", id=id, revision=version + 1))
@@ -246,7 +249,13 @@ def _reason(row: sa.Row, state: ReviewState, version: int, error: str | None = N
             "ข้อมูลยังอยู่พร้อมเหตุผล แต่จะไม่ใช้กับเงินช่วยเหลือ จดหมาย และช่องทางติดต่อ ค่าที่เปลี่ยนในเคสแล้วยังคงอยู่จนกว่าจะมีผู้แก้ไข",
         )
         if rejecting
-        else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้แล้วส่งใหม่"),
+        else t("Whoever sent it reads this and sends it again.", "ผู้ส่งจะอ่านข้อความนี้แล้วส่งใหม่")
+        if row.form_origin == TABLETS
+        else t(
+            "It is kept here; {source} is told nothing. Have it corrected there, too.",
+            "บันทึกไว้ในระบบนี้ ไม่แจ้ง {source} โปรดให้แก้ไขที่\u2060นั่นด้วย",
+            source=row.form_origin,
+        ),
         action=url_for("submissions.decide", id=row.id),
         hidden={"state": str(state), "revision": version},
         button=t("Reject", "ไม่รับ") if rejecting else t("Send back", "ให้แก้ไข"),
