@@ -252,5 +252,5 @@ def test_sixty_letters_need_no_more_memory_than_twenty():
         render_letter(letter(receipt=False, number=f"AC-L-2026-{count:04d}", values={"recipient": f"Fasai {count}"}))
         if count == 20:
             before = memory()
-    # Letters that stayed took 1.9 MB each, 74 in all; letters that go take 1.5 in all, and up to 7 beside other tests.
-    assert memory() - before < 12_000_000
+    # Letters that stayed took 1.9 MB each, 74 in all; letters that go take 1.5 in all, and up to 14 beside other work.
+    assert memory() - before < 30_000_000
