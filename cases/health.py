@@ -6,6 +6,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from cases import source_problems  # noqa: F401  what stands in a source's way is one of these
 from namjai.problems import Problem, catalogue
 from store.tables import cases, entity, quarantine, source, submission, submission_attachment
 

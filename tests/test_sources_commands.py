@@ -4,6 +4,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
@@ -214,3 +216,9 @@ def test_quarantine_says_why_and_what_to_do_and_one_that_breaks_us_holds_up_no_o
     monkeypatch.setattr("cases.deliveries.replay", broken)
     answer = typed("quarantine", "replay")
     assert answer.exit_code == 1 and answer.output.count("still waiting") == 5 and "survivor" not in answer.output, answer.output
+
+
+def test_a_command_by_itself_knows_the_words_for_what_stands_in_the_way():
+    # In a process of its own: here other tests have loaded everything.
+    code = "import cases.health; from namjai.problems import catalogue; assert 'source-files-unread' in catalogue()"
+    subprocess.run([sys.executable, "-c", code], check=True)
